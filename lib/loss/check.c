@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* Everything about a loss that can be refused before its numbers are touched. */
+#include "loss/loss.h"
+#include "loss/term.h"
+
+#include <string.h>
+
+static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_terms) {
+    const kdi_loss_words *w = &job->words;
+    if (!terms) {
+        return kdi_base_fail(w->error, KD_ERR_NULL, w->terms, "terms is NULL");
+    }
+    if (n_terms == 0 || n_terms > KD_MAX_TERMS) {
+        return kdi_base_fail(w->error, n_terms ? KD_ERR_TOO_LARGE : KD_ERR_SIZE, w->terms + 1,
+                             "n_terms is %z, not 1 to %z", n_terms, (size_t)KD_MAX_TERMS);
+    }
+    const unsigned char *at = (const unsigned char *)terms;
+    for (size_t i = 0; i < n_terms; i++) {
+        kd_status status =
+            kdi_base_open(&job->terms[i], sizeof *terms, at, "terms[i]", w->terms, w->error);
+        if (status != KD_OK) {
+            return status;
+        }
+        if (job->terms[i].struct_size != job->terms[0].struct_size) {
+            return kdi_base_fail(w->error, KD_ERR_STRUCT, w->terms,
+                                 "terms[%z].struct_size is %z, terms[0].struct_size is %z", i,
+                                 job->terms[i].struct_size, job->terms[0].struct_size);
+        }
+        at += terms->struct_size;
+    }
+    job->n_terms = n_terms;
+    return KD_OK;
+}
+
+static kd_status check_term(kdi_loss_job *job, size_t i) {
+    const kdi_loss_words *w = &job->words;
+    const kd_term *term = &job->terms[i];
+    const kdi_term_ops *ops = kdi_loss_term(term->kind);
+    char name[40];
+    if (!ops) {
+        return kdi_base_fail(w->error, KD_ERR_KIND, w->terms, "terms[%z].kind is %i, no such kind",
+                             i, (int64_t)term->kind);
+    }
+    kdi_base_say(name, sizeof name, "terms[%z].weight", i);
+    kd_status status = kdi_loss_check_weight(term->weight, name, w->terms, w->error);
+    if (status != KD_OK) {
+        return status;
+    }
+    kdi_base_say(name, sizeof name, w->terms ? "terms[%z].temperature" : "temperature", i);
+    if (ops->tempered) {
+        return kdi_loss_check_temperature(term->temperature, name, w->terms ? w->terms : w->in + 1,
+                                          w->error);
+    }
+    bool hot = term->temperature != 0.0f && term->temperature != 1.0f;
+    if (term->kind == KD_TERM_HARD && hot) {
+        return kdi_base_fail(w->error, KD_ERR_TEMPERATURE, w->terms,
+                             "%s is %g, but a HARD term is always at 1", name,
+                             (double)term->temperature);
+    }
+    return KD_OK;
+}
+
+kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument) {
+    const kd_targets *t = &job->targets;
+    bool fixed = t->kind == KD_TARGET_PROBABILITIES && t->temperature != 0.0f;
+    if (!fixed || t->temperature == temperature) {
+        return KD_OK;
+    }
+    return kdi_base_fail(job->words.error, KD_ERR_RETEMPER, argument,
+                         "%s.values are probabilities at temperature %g and can't serve %g",
+                         job->words.targets, (double)t->temperature, (double)temperature);
+}
+
+static kd_status check_needs(kdi_loss_job *job, size_t i) {
+    const kdi_loss_words *w = &job->words;
+    const kd_term *term = &job->terms[i];
+    const kdi_term_ops *ops = kdi_loss_term(term->kind);
+    if (ops->needs_labels && !job->in.labels) {
+        return kdi_base_fail(w->error, KD_ERR_NULL, w->in,
+                             "%slabels is NULL, but terms[%z] needs labels", w->prefix, i);
+    }
+    if (!ops->needs_targets) {
+        return KD_OK;
+    }
+    if (!job->has_targets) {
+        return kdi_base_fail(w->error, KD_ERR_NULL, w->in, "%s is NULL, but terms[%z] needs it",
+                             w->targets, i);
+    }
+    if (!ops->accepts(job->targets.kind)) {
+        return kdi_base_fail(w->error, KD_ERR_KIND, w->in,
+                             "%s.kind is %i, which terms[%z] of kind %i can't use", w->targets,
+                             (int64_t)job->targets.kind, i, (int64_t)term->kind);
+    }
+    return ops->tempered ? kdi_loss_check_retemper(job, term->temperature, w->in) : KD_OK;
+}
+
+static kd_status check_targets(kdi_loss_job *job) {
+    const kdi_loss_words *w = &job->words;
+    kd_targets *t = &job->targets;
+    kd_status status = kdi_base_open(t, sizeof *t, job->in.targets, w->targets, w->in, w->error);
+    if (status != KD_OK) {
+        return status;
+    }
+    if (t->kind < KD_TARGET_LOGITS || t->kind > KD_TARGET_LOG_PROBABILITIES) {
+        return kdi_base_fail(w->error, KD_ERR_KIND, w->in, "%s.kind is %i, no such kind",
+                             w->targets, (int64_t)t->kind);
+    }
+    bool known = t->kind == KD_TARGET_PROBABILITIES && t->temperature == 0.0f;
+    if (t->kind != KD_TARGET_LOGITS && !known) {
+        char name[64];
+        kdi_base_say(name, sizeof name, "%s.temperature", w->targets);
+        status = kdi_loss_check_temperature(t->temperature, name, w->in, w->error);
+        if (status != KD_OK) {
+            return status;
+        }
+    }
+    if (t->k != 0 && t->k != job->in.k) {
+        return kdi_base_fail(w->error, KD_ERR_SHAPE, w->in, "%s.k is %z, but %s have %z classes",
+                             w->targets, t->k, w->logits, job->in.k);
+    }
+    char name[64];
+    kdi_base_say(name, sizeof name, "%s.values", w->targets);
+    status =
+        kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, name, w->in, w->error);
+    job->has_targets = status == KD_OK;
+    return status;
+}
+
+static kd_status check_labels(kdi_loss_job *job) {
+    const kd_loss_in *in = &job->in;
+    for (size_t i = 0; in->labels && i < in->n; i++) {
+        if (in->labels[i] < -1 || (in->labels[i] >= 0 && (size_t)in->labels[i] >= in->k)) {
+            return kdi_base_fail(job->words.error, KD_ERR_LABEL, job->words.in,
+                                 "%slabels[%z] is %i, outside [-1, %z)", job->words.prefix, i,
+                                 (int64_t)in->labels[i], in->k);
+        }
+    }
+    return KD_OK;
+}
+
+static kdi_span floats(const float *start, size_t rows, size_t columns, size_t stride) {
+    return (kdi_span){start, rows, columns, stride, sizeof(float)};
+}
+
+static kdi_span flat(const void *start, size_t count, size_t element) {
+    return (kdi_span){start, 1, count, count, element};
+}
+
+static kd_status refuse_overlap(const kdi_loss_words *w, const char *a, const char *b) {
+    return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->out, "%s overlaps %s", a, b);
+}
+
+static kd_status check_overlap(kdi_loss_job *job) {
+    const kdi_loss_words *w = &job->words;
+    const kd_loss_in *in = &job->in;
+    const kd_loss_out *out = &job->out;
+    kdi_span z = floats(in->logits, in->n, in->k, in->logits_stride);
+    kdi_span v = floats(job->targets.values, in->n, in->k, job->targets.stride);
+    if (job->has_targets && kdi_base_overlap(z, v)) {
+        return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->in,
+                             "%s.values overlaps %s: student and teacher are one buffer",
+                             w->targets, w->logits);
+    }
+    kdi_span d = floats(out->d_logits, in->n, in->k, out->d_stride);
+    kdi_span values = flat(out->term_values, job->n_terms, sizeof(double));
+    const kdi_span inputs[] = {z, v, flat(in->labels, in->n, sizeof(int32_t)),
+                               flat(in->case_weights, in->n, sizeof(float))};
+    const char *const names[] = {"the logits", "the targets", "labels", "case_weights"};
+    bool same = out->d_logits == in->logits && out->d_stride == in->logits_stride;
+    for (size_t i = 0; i < 4; i++) {
+        if (!(i == 0 && same) && kdi_base_overlap(d, inputs[i])) {
+            return refuse_overlap(w, "out.d_logits", names[i]);
+        }
+        if (kdi_base_overlap(values, inputs[i])) {
+            return refuse_overlap(w, "out.term_values", names[i]);
+        }
+    }
+    return kdi_base_overlap(d, values) ? refuse_overlap(w, "out.d_logits", "out.term_values")
+                                       : KD_OK;
+}
+
+static kd_status check_sizes(kdi_loss_job *job) {
+    const kdi_loss_words *w = &job->words;
+    kd_loss_in *in = &job->in;
+    char name[32];
+    kdi_base_say(name, sizeof name, "%sn", w->prefix);
+    kd_status status = kdi_base_check_size(in->n, name, w->in, w->error);
+    kdi_base_say(name, sizeof name, "%sk", w->prefix);
+    if (status == KD_OK) {
+        status = kdi_base_check_size(in->k, name, w->in, w->error);
+    }
+    if (status == KD_OK) {
+        status = kdi_loss_check_matrix(in->logits, in->n, in->k, &in->logits_stride, w->logits,
+                                       w->in, w->error);
+    }
+    if (status == KD_OK && job->out.d_logits) {
+        status = kdi_loss_check_matrix(job->out.d_logits, in->n, in->k, &job->out.d_stride,
+                                       "out.d_logits", w->out, w->error);
+    }
+    return status;
+}
+
+kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms,
+                         const kd_loss_in *in, const kd_loss_out *out) {
+    const kdi_loss_words *w = &job->words;
+    kd_status status = KD_OK;
+    if (terms || n_terms || !job->measure) {
+        status = read_terms(job, terms, n_terms);
+    }
+    if (status == KD_OK) {
+        status = kdi_base_open(&job->in, sizeof *in, in, "in", w->in, w->error);
+    }
+    if (status == KD_OK && out) {
+        status = kdi_base_open(&job->out, sizeof *out, out, "out", w->out, w->error);
+    }
+    if (status == KD_OK) {
+        status = check_sizes(job);
+    }
+    if (status == KD_OK && job->in.targets) {
+        status = check_targets(job);
+    }
+    for (size_t i = 0; status == KD_OK && i < job->n_terms; i++) {
+        status = check_term(job, i);
+        if (status == KD_OK) {
+            status = check_needs(job, i);
+        }
+    }
+    if (status == KD_OK) {
+        status = check_labels(job);
+    }
+    double sum;
+    char name[32];
+    kdi_base_say(name, sizeof name, "%scase_weights", w->prefix);
+    if (status == KD_OK) {
+        status =
+            kdi_loss_check_weights(job->in.case_weights, job->in.n, name, w->in, &sum, w->error);
+    }
+    return status == KD_OK ? check_overlap(job) : status;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * Door of the room loss: the paper's equations. A loss is a walk over cases; for each case every
+ * term first measures its value, then adds its gradient, a block of classes at a time in double, so
+ * that the gradient may be written over the logits.
+ */
+#ifndef KDI_LOSS_H
+#define KDI_LOSS_H
+
+#include "base/base.h"
+
+#include <kd/loss.h>
+
+/** How a call of this room names its arguments in a failure, and where it writes it. */
+typedef struct kdi_loss_words {
+    kd_error *error;
+    int terms;           /**< Number of the argument `terms`; 0 if the host gave none. */
+    int in;              /**< Number of the argument that holds the logits. */
+    int out;             /**< Number of the output argument. */
+    const char *prefix;  /**< Before labels and case_weights: "in." or "batch.". */
+    const char *logits;  /**< Such as "in.logits". */
+    const char *targets; /**< Such as "in.targets". */
+} kdi_loss_words;
+
+/** One evaluation: everything read, checked, ready to run. */
+typedef struct kdi_loss_job {
+    kdi_loss_words words;
+    kd_term terms[KD_MAX_TERMS];
+    size_t n_terms;
+    kd_loss_in in;
+    kd_targets targets; /**< Valid if has_targets. */
+    bool has_targets;
+    kd_loss_out out;
+    bool measure;       /**< Fill metrics too. */
+    double temperature; /**< Of the metrics. */
+    kd_metrics_out metrics;
+    double values[KD_MAX_TERMS]; /**< Out: what out.term_values gets. */
+} kdi_loss_job;
+
+/** Reads the terms, checks everything that can be checked without touching logits and targets. */
+kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms,
+                         const kd_loss_in *in, const kd_loss_out *out);
+
+/** KD_ERR_RETEMPER if the job's targets are probabilities at another known temperature. */
+kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument);
+
+/** The walk. Fills out, metrics and values. */
+kd_status kdi_loss_run(kdi_loss_job *job);
+
+/** Finite and > 0, or KD_ERR_TEMPERATURE. */
+kd_status kdi_loss_check_temperature(float temperature, const char *name, int argument,
+                                     kd_error *error);
+
+/** Finite and >= 0, or KD_ERR_WEIGHT. */
+kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error);
+
+/** The sum of n weights (NULL = all 1); KD_ERR_WEIGHT if one is bad. */
+kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *name, int argument,
+                                 double *out_sum, kd_error *error);
+
+/** A matrix of floats at the door: pointer, sizes, stride (0 becomes columns), extent. */
+kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,
+                                const char *name, int argument, kd_error *error);
+
+#endif
