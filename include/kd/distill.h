@@ -153,7 +153,7 @@ KD_API kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *ba
  * @param from what to add.
  * @return KD_ERR_NULL, _STRUCT.
  *
- * Threads: any. Cost: O(1), allocates nothing.
+ * Ownership: Borrowed for the call. Threads: any. Cost: O(1), allocates nothing.
  */
 KD_API kd_status kd_report_merge(kd_report *into, const kd_report *from);
 

@@ -131,7 +131,8 @@ KD_API kd_status kd_net_add_dropout(kd_net *net, float rate);
  * Fixes the shape and draws the weights; biases become 0. May be called again, to start anew.
  *
  * Philox4x32-10 with key (seed, parameter) gives every weight. The first four of `layers.0.weight`
- * with seed 1 in a net of 4 inputs and KD_INIT_NORMAL are @FIRST_WEIGHTS@.
+ * with seed 1 in a net of 4 inputs and KD_INIT_NORMAL are -0.00517058698, 0.0245361906,
+ * 0.0055503794 and -0.00447280798.
  *
  * @param net a net with at least one dense layer.
  * @param kind how to draw.

@@ -52,7 +52,7 @@ KD_BEGIN
  *
  * Ownership: the net is retained. Threads: any. Cost: allocates kd_workspace_size bytes.
  */
-KD_API kd_status kd_workspace_create(const kd_net *net, const kd_workspace_options *options,
+KD_API kd_status kd_workspace_create(kd_net *net, const kd_workspace_options *options,
                                      kd_workspace **out_workspace, kd_error *error);
 
 /**
@@ -62,7 +62,7 @@ KD_API kd_status kd_workspace_create(const kd_net *net, const kd_workspace_optio
  * @param out_bytes bytes, all told.
  * @return KD_ERR_NULL, _STRUCT, _STATE, _SIZE, _TOO_LARGE.
  *
- * Threads: any. Cost: O(nodes), allocates nothing.
+ * Ownership: Borrowed for the call. Threads: any. Cost: O(nodes), allocates nothing.
  */
 KD_API kd_status kd_workspace_size(const kd_net *net, const kd_workspace_options *options,
                                    size_t *out_bytes, kd_error *error);
@@ -114,16 +114,17 @@ KD_API kd_status kd_net_infer(kd_workspace *workspace, const float *x, size_t n,
  * @return KD_ERR_NULL, _STRUCT, _STATE (made for inference), _SIZE, _TOO_LARGE, _WORKSPACE; words
  * in kd_workspace_error.
  *
- * Ownership: the logits are Borrowed from the workspace until its next call; the host may change
- * them in place. Threads: one per workspace. Cost: 2 n values multiply-adds; allocates nothing.
+ * Ownership: the logits are Borrowed from the workspace until its next call. Threads: one per
+ * workspace. Cost: 2 n values multiply-adds; allocates nothing.
  */
-KD_API kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, float **out_logits);
+KD_API kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch,
+                                const float **out_logits);
 
 /**
  * Gradients of all parameters from the gradient of the logits.
  *
  * @param workspace after a forward.
- * @param d_logits [n,outputs], the host's own; may be the buffer that forward returned.
+ * @param d_logits [n,outputs], the host's own;
  * @param d_stride floats from row to row; 0 = outputs.
  * @param add 1: add to the gradients that are there; 0: replace them.
  * @return KD_ERR_NULL, _SIZE, _STATE (no forward before), _NOT_FINITE (in d_logits or any delta:

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+/* The public calls that run a net: arguments are checked here, once. */
+#include "net/parts.h"
+
+#include "kern/kern.h"
+
+#include <math.h>
+#include <string.h>
+
+static kd_status check_rows(size_t n, size_t most, size_t *stride, size_t width, const char *name,
+                            int argument, kd_error *error) {
+    kd_status status = kdi_base_check_size(n, "n", argument, error);
+    if (status != KD_OK) {
+        return status;
+    }
+    if (n > most) {
+        return kdi_base_fail(error, KD_ERR_WORKSPACE, argument,
+                             "n is %z, but the workspace was made for %z", n, most);
+    }
+    *stride = *stride ? *stride : width;
+    if (*stride < width) {
+        return kdi_base_fail(error, KD_ERR_SIZE, argument,
+                             "the stride of %s is %z, below its %z columns", name, *stride, width);
+    }
+    size_t bytes;
+    if (*stride > INT32_MAX || !kdi_base_extent(n, width, *stride, &bytes)) {
+        return kdi_base_fail(error, KD_ERR_TOO_LARGE, argument, "the stride of %s is %z: too large",
+                             name, *stride);
+    }
+    return KD_OK;
+}
+
+kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *batch, kd_batch *known,
+                             kd_error *error) {
+    kd_status status = kdi_base_open(known, sizeof *known, batch, "batch", 2, error);
+    if (status == KD_OK && !known->x) {
+        status = kdi_base_fail(error, KD_ERR_NULL, 2, "batch.x is NULL");
+    }
+    if (status == KD_OK) {
+        status = check_rows(known->n, most, &known->x_stride, net->inputs, "batch.x", 2, error);
+    }
+    if (status == KD_OK && known->more != 0 && known->more != 1) {
+        status = kdi_base_fail(error, KD_ERR_VALUE, 2, "batch.more is %i, not 0 or 1",
+                               (int64_t)known->more);
+    }
+    return status;
+}
+
+kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t stride,
+                               const char *name, kd_error *error) {
+    for (size_t i = 0; i < n; i++) {
+        float largest;
+        const float *row = x + i * stride;
+        if (kdi_kern()->absmax_f32(row, width, &largest)) {
+            continue;
+        }
+        size_t j = 0;
+        while (isfinite(row[j])) {
+            j++;
+        }
+        return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "%s[%z,%z] is %g", name, i, j,
+                             (double)row[j]);
+    }
+    return KD_OK;
+}
+
+kd_status kd_net_infer(kd_workspace *workspace, const float *x, size_t n, size_t x_stride,
+                       float *out_logits, size_t out_stride) {
+    if (!workspace) {
+        return KD_ERR_NULL;
+    }
+    kd_error *error = &workspace->error;
+    if (!x || !out_logits) {
+        return kdi_base_fail(error, KD_ERR_NULL, x ? 5 : 2, "%s is NULL", x ? "out_logits" : "x");
+    }
+    size_t inputs = workspace->net->inputs;
+    size_t outputs = kdi_net_outputs(workspace->net);
+    kd_status status = check_rows(n, workspace->batch, &x_stride, inputs, "x", 3, error);
+    if (status == KD_OK) {
+        status = check_rows(n, workspace->batch, &out_stride, outputs, "out_logits", 6, error);
+    }
+    if (status != KD_OK) {
+        return status;
+    }
+    kdi_span in = {x, n, inputs, x_stride, sizeof(float)};
+    kdi_span out = {out_logits, n, outputs, out_stride, sizeof(float)};
+    if (kdi_base_overlap(in, out)) {
+        return kdi_base_fail(error, KD_ERR_OVERLAP, 5, "out_logits overlaps x");
+    }
+    const float *logits = kdi_net_run_infer(workspace, x, n, x_stride);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(out_logits + i * out_stride, logits + i * outputs, outputs * sizeof *logits);
+    }
+    return KD_OK;
+}
+
+static kd_status needs_training(kd_workspace *ws) {
+    if (ws->training) {
+        return KD_OK;
+    }
+    return kdi_base_fail(&ws->error, KD_ERR_STATE, 1, "the workspace was made for inference");
+}
+
+kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, const float **out_logits) {
+    if (!workspace) {
+        return KD_ERR_NULL;
+    }
+    if (!out_logits) {
+        return kdi_base_fail(&workspace->error, KD_ERR_NULL, 3, "out_logits is NULL");
+    }
+    *out_logits = NULL;
+    kd_batch known;
+    kd_status status = needs_training(workspace);
+    if (status == KD_OK) {
+        status =
+            kdi_net_read_batch(workspace->net, workspace->batch, batch, &known, &workspace->error);
+    }
+    if (status == KD_OK) {
+        *out_logits = kdi_net_run_forward(workspace, &known);
+        kdi_net_advance(workspace);
+    }
+    return status;
+}
+
+kd_status kd_net_backward(kd_workspace *workspace, const float *d_logits, size_t d_stride,
+                          int32_t add) {
+    if (!workspace) {
+        return KD_ERR_NULL;
+    }
+    kd_error *error = &workspace->error;
+    kd_status status = needs_training(workspace);
+    if (status == KD_OK && workspace->n == 0) {
+        status = kdi_base_fail(error, KD_ERR_STATE, 1, "no kd_net_forward came before");
+    }
+    if (status == KD_OK && !d_logits) {
+        status = kdi_base_fail(error, KD_ERR_NULL, 2, "d_logits is NULL");
+    }
+    if (status == KD_OK && add != 0 && add != 1) {
+        status = kdi_base_fail(error, KD_ERR_VALUE, 4, "add is %i, not 0 or 1", (int64_t)add);
+    }
+    size_t outputs = kdi_net_outputs(workspace->net);
+    if (status == KD_OK) {
+        status =
+            check_rows(workspace->n, workspace->batch, &d_stride, outputs, "d_logits", 3, error);
+    }
+    if (status != KD_OK) {
+        return status;
+    }
+    float *own = kdi_net_d_logits(workspace);
+    for (size_t i = 0; i < workspace->n; i++) {
+        memmove(own + i * outputs, d_logits + i * d_stride, outputs * sizeof *own);
+    }
+    status = kdi_net_run_deltas(workspace, error);
+    if (status == KD_OK) {
+        kdi_net_run_gradients(workspace, add == 1);
+    }
+    return status;
+}
