@@ -127,4 +127,11 @@ kdi_rng_key kdi_base_rng_key(uint64_t seed, uint64_t stream);
 /** Philox4x32-10: four random words of (key, counter). Counter: block, epoch, case id low, high. */
 void kdi_base_rng_block(kdi_rng_key key, const uint32_t counter[4], uint32_t out[4]);
 
+/** Blocks that kdi_base_rng_blocks makes at once. */
+#define KDI_RNG_BLOCKS 16
+
+/** The same for the counters counter, counter + 1, ... in the first word: out[word][block]. */
+void kdi_base_rng_blocks(kdi_rng_key key, const uint32_t counter[4],
+                         uint32_t out[4][KDI_RNG_BLOCKS]);
+
 #endif

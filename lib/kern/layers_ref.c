@@ -22,15 +22,33 @@ void kdi_k_relu_grad_f32_ref(const float *y, float *d, size_t count) {
     }
 }
 
+/*
+ * A row is cut into spans of 128 elements, each served by 16 blocks of four words. Within a span
+ * element i has the 16 low (i < 64) or high bits of word i/16 mod 4 of block i mod 16, so that
+ * neighbours find their bits side by side.
+ */
+#define DROP_SPAN (8 * KDI_RNG_BLOCKS)
+
+static void drop_piece(const uint32_t *word, uint32_t shift, const kdi_drop *drop, const float *x,
+                       float *y, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint32_t lane = word[i] >> shift & 0xFFFFu;
+        float kept = x[i] * drop->scale;
+        y[i] = lane < drop->threshold ? 0.0f : kept;
+    }
+}
+
 void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_t width) {
     uint32_t counter[4] = {0, drop->epoch, (uint32_t)drop->id, (uint32_t)(drop->id >> 32)};
-    for (size_t i = 0; i < width; i += 8, counter[0]++) {
-        uint32_t bits[4];
-        kdi_base_rng_block(drop->key, counter, bits);
-        for (size_t j = 0; j < 8 && i + j < width; j++) {
-            uint32_t lane = bits[j / 2] >> (16 * (j % 2)) & 0xFFFFu;
-            y[i + j] = lane < drop->threshold ? 0.0f : x[i + j] * drop->scale;
+    uint32_t word[4][KDI_RNG_BLOCKS];
+    for (size_t i = 0; i < width; i += KDI_RNG_BLOCKS) {
+        size_t piece = i % DROP_SPAN / KDI_RNG_BLOCKS;
+        size_t count = width - i < KDI_RNG_BLOCKS ? width - i : KDI_RNG_BLOCKS;
+        if (piece == 0) {
+            kdi_base_rng_blocks(drop->key, counter, word);
+            counter[0] += KDI_RNG_BLOCKS;
         }
+        drop_piece(word[piece % 4], piece < 4 ? 0 : 16, drop, x + i, y + i, count);
     }
 }
 

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A loop of the host's own around kd_distill_step: shuffled epochs, a temperature that falls, a rate
+ * that follows a cosine, unlabelled cases, the best student kept, and an end when nothing improves.
+ */
+#include "clouds.h"
+
+#include <stdio.h>
+
+enum { CASES = 1200, VALIDATION = 1200, BATCH = 60, EPOCHS = 40, PATIENCE = 8 };
+
+static float x[CASES * INPUTS], held_x[VALIDATION * INPUTS];
+static int32_t labels[CASES], held_labels[VALIDATION];
+
+static int fail(const char *words) {
+    fprintf(stderr, "%s\n", words);
+    return 1;
+}
+
+/* One epoch in a new order. */
+static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *sum) {
+    static uint32_t order[CASES];
+    kd_status status = kd_shuffle(1, epoch, CASES, order);
+    for (size_t begin = 0; status == KD_OK && begin < CASES; begin += BATCH) {
+        float batch_x[BATCH * INPUTS];
+        int32_t batch_labels[BATCH];
+        for (size_t i = 0; i < BATCH; i++) {
+            size_t from = order[begin + i];
+            for (size_t j = 0; j < INPUTS; j++) {
+                batch_x[i * INPUTS + j] = x[from * INPUTS + j];
+            }
+            batch_labels[i] = from % 4 == 0 ? labels[from] : -1; /* most cases have no label */
+        }
+        kd_batch batch = KD_BATCH_INIT;
+        batch.n = BATCH;
+        batch.x = batch_x;
+        batch.labels = batch_labels;
+        batch.epoch = epoch;
+        kd_report report = KD_REPORT_INIT;
+        status = kd_distill_step(distiller, &batch, &report);
+        if (status == KD_OK) {
+            status = kd_report_merge(sum, &report);
+        }
+    }
+    return status;
+}
+
+static kd_distiller *make(kd_net *student, kd_teacher *teacher) {
+    const uint64_t updates = EPOCHS * (CASES / BATCH);
+    kd_schedule cooling = {sizeof cooling, KD_SCHEDULE_LINEAR, 8.0f, 2.0f, 1.0f, updates, 0};
+    kd_schedule cosine = {sizeof cosine, KD_SCHEDULE_COSINE, 0.02f, 0.0f, 1.0f, updates, 20};
+    kd_optimizer_options sgd = KD_OPTIMIZER_OPTIONS_INIT;
+    sgd.momentum = 0.9f;
+    sgd.nesterov = 1;
+    sgd.clip_norm = 5.0f;
+    sgd.rate_schedule = &cosine;
+    kd_distiller_options options = KD_DISTILLER_OPTIONS_INIT;
+    options.batch = BATCH;
+    options.temperature_schedule = &cooling;
+    options.optimizer = &sgd;
+    kd_distiller *distiller;
+    return kd_distiller_create(student, teacher, &options, &distiller, NULL) == KD_OK ? distiller
+                                                                                      : NULL;
+}
+
+int main(void) {
+    kd_context *context;
+    kd_teacher *teacher;
+    kd_net *best = NULL;
+    draw_clouds(11, CASES, x, labels);
+    draw_clouds(12, VALIDATION, held_x, held_labels);
+    if (kd_context_create(NULL, &context, NULL) != KD_OK) {
+        return fail("no context");
+    }
+    kd_net *large = train_on_clouds(context, 128, 1);
+    kd_net *student = train_on_clouds(context, 8, 2);
+    if (!large || !student || kd_teacher_from_net(large, &teacher, NULL) != KD_OK) {
+        return fail("no nets");
+    }
+    kd_distiller *distiller = make(student, teacher);
+    kd_batch held = {sizeof held, VALIDATION, held_x, 0, held_labels, NULL, NULL, NULL, 0, 0};
+    double lowest = 1e9;
+    for (uint32_t epoch = 0, since = 0; distiller && epoch < EPOCHS && since < PATIENCE; epoch++) {
+        kd_report sum = KD_REPORT_INIT;
+        kd_report seen = KD_REPORT_INIT;
+        if (run_epoch(distiller, epoch, &sum) != KD_OK ||
+            kd_distill_evaluate(distiller, &held, &seen) != KD_OK) {
+            return fail(kd_distiller_error(distiller));
+        }
+        since++;
+        if (seen.hard < lowest) {
+            lowest = seen.hard;
+            since = 0;
+            kd_net_destroy(best);
+            kd_net_clone(student, &best, NULL);
+        }
+        if (epoch % 5 == 0) {
+            printf(
+                "epoch %2u: T %.1f, rate %.4f, KL %.4f, held out: %.2f %% right, agreement %.3f\n",
+                (unsigned)epoch, sum.temperature, sum.rate, sum.kl, 100.0 * seen.accuracy,
+                seen.agreement);
+        }
+    }
+    printf("best student: %.2f %% right on new points\n",
+           100.0 * accuracy_on_clouds(best, 13, 6000));
+    kd_distiller_destroy(distiller);
+    kd_teacher_destroy(teacher);
+    kd_net_destroy(best);
+    kd_net_destroy(student);
+    kd_net_destroy(large);
+    kd_context_destroy(context);
+    return 0;
+}
