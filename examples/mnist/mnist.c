@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The main job: a large net, a small net alone, and the small net distilled from the large one
+ * (Hinton, Vinyals, Dean 2015, section 3), compared on test data.
+ */
+#include "digits.h"
+#include "idx.h"
+#include "picture.h"
+#include "results.h"
+#include "settings.h"
+#include "training.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct job {
+    settings settings;
+    digit_set train, test;
+    kd_context *context;
+    kd_teacher *recorded; /* the teacher's logits of the training set */
+    trained teacher, alone, distilled;
+    results results;
+} job;
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* Takes the last sixth of the training set as test data. */
+static void hold_out(job *j) {
+    digit_set_free(&j->test);
+    size_t kept = j->train.n - j->train.n / 6;
+    size_t held = j->train.n - kept;
+    j->test.pixels = malloc(held * DIGIT_PIXELS);
+    j->test.labels = malloc(held);
+    if (j->test.pixels && j->test.labels) {
+        memcpy(j->test.pixels, j->train.pixels + kept * DIGIT_PIXELS, held * DIGIT_PIXELS);
+        memcpy(j->test.labels, j->train.labels + kept, held);
+        j->test.n = held;
+        j->train.n = kept;
+    }
+}
+
+static bool load_data(job *j) {
+    const settings *s = &j->settings;
+    char why[400];
+    if (!s->data) {
+        /* Far apart, so that no seed's test digits are another's training digits. */
+        if (!digits_draw(2 * s->seed, s->drawn_train, &j->train) ||
+            !digits_draw(2 * s->seed + 1, s->drawn_test, &j->test)) {
+            fputs("mnist: no memory for the digits\n", stderr);
+            return false;
+        }
+    } else if (!idx_load(s->data, "train", &j->train, why, sizeof why) ||
+               (!s->holdout && !idx_load(s->data, "t10k", &j->test, why, sizeof why))) {
+        fprintf(stderr, "mnist: %s\n", why);
+        return false;
+    }
+    if (s->holdout) {
+        hold_out(j);
+    }
+    if (j->train.n == 0 || j->test.n == 0) {
+        fputs("mnist: no images\n", stderr);
+        return false;
+    }
+    printf("%zu training and %zu test images, %s\n", j->train.n, j->test.n,
+           s->data ? s->data : "drawn by this program");
+    return true;
+}
+
+static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher, trained *net,
+                    result *r) {
+    if (!train(j->context, &j->settings, p, name, &j->train, teacher, net)) {
+        return false;
+    }
+    *r = (result){count_errors(net->net, &j->test), net->seconds, net->flop};
+    return r->errors >= 0;
+}
+
+static bool train_all(job *j) {
+    const settings *s = &j->settings;
+    results *r = &j->results;
+    r->test_cases = j->test.n;
+    if (!one_net(j, &s->teacher, "teacher", NULL, &j->teacher, &r->teacher) ||
+        !one_net(j, &s->alone, "alone", NULL, &j->alone, &r->alone)) {
+        return false;
+    }
+    j->recorded = record(j->context, j->teacher.net, &j->train);
+    if (!j->recorded) {
+        return false;
+    }
+    double h = (double)s->teacher.hidden;
+    r->teacher.flop += 2.0 * h * (DIGIT_PIXELS + h + DIGIT_CLASSES) * (double)j->train.n;
+    return one_net(j, &s->distilled, "distilled", j->recorded, &j->distilled, &r->distilled);
+}
+
+/* For each digit the test image of it whose soft targets have the highest entropy at T. */
+static size_t choose_images(const job *j, const float *soft, size_t chosen[DIGIT_CLASSES]) {
+    size_t found = 0;
+    for (int digit = 0; digit < DIGIT_CLASSES; digit++) {
+        double best = 2.0;
+        size_t image = j->test.n;
+        for (size_t i = 0; i < j->test.n; i++) {
+            double top = 0.0;
+            for (int c = 0; c < DIGIT_CLASSES; c++) {
+                top = (double)soft[i * DIGIT_CLASSES + (size_t)c] > top
+                          ? (double)soft[i * DIGIT_CLASSES + (size_t)c]
+                          : top;
+            }
+            if (j->test.labels[i] == digit && top < best) {
+                best = top;
+                image = i;
+            }
+        }
+        if (image < j->test.n) {
+            chosen[found++] = image;
+        }
+    }
+    return found;
+}
+
+static bool show_soft_targets(const job *j) {
+    float t = j->settings.temperature;
+    size_t n = j->test.n;
+    float *logits = logits_of(j->teacher.net, &j->test);
+    float *hard = malloc(n * DIGIT_CLASSES * sizeof *hard);
+    float *soft = malloc(n * DIGIT_CLASSES * sizeof *soft);
+    bool good = logits && hard && soft &&
+                kd_softmax(logits, n, DIGIT_CLASSES, 0, 1.0f, hard, 0, NULL) == KD_OK &&
+                kd_softmax(logits, n, DIGIT_CLASSES, 0, t, soft, 0, NULL) == KD_OK;
+    if (good) {
+        size_t chosen[DIGIT_CLASSES];
+        picture_row rows[DIGIT_CLASSES];
+        size_t count = choose_images(j, soft, chosen);
+        for (size_t i = 0; i < count; i++) {
+            size_t image = chosen[i];
+            rows[i] = (picture_row){j->test.pixels + image * DIGIT_PIXELS, j->test.labels[image],
+                                    hard + image * DIGIT_CLASSES, soft + image * DIGIT_CLASSES};
+        }
+        bool ascii = strcmp(nl_langinfo(CODESET), "UTF-8") != 0;
+        puts("\nWhat the teacher says of the test image of each digit that it finds hardest:\n");
+        picture_print(stdout, rows, count < 3 ? count : 3, t, ascii);
+        good = picture_save(j->settings.picture, rows, count, t, "Soft targets of the teacher");
+    }
+    if (!good) {
+        fprintf(stderr, "mnist: %s: the picture could not be made\n", j->settings.picture);
+    }
+    free(logits);
+    free(hard);
+    free(soft);
+    return good;
+}
+
+static bool run(job *j) {
+    double start = now();
+    kd_error error = KD_ERROR_INIT;
+    kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
+    options.threads = j->settings.threads;
+    if (kd_context_create(&options, &j->context, &error) != KD_OK) {
+        fprintf(stderr, "mnist: --threads %d: %s\n", (int)j->settings.threads, error.text);
+        return false;
+    }
+    if (!load_data(j) || !train_all(j) || !show_soft_targets(j)) {
+        return false;
+    }
+    j->results.seconds = now() - start;
+    results_print(&j->settings, &j->results);
+    printf("  Soft targets: %s\n", j->settings.picture);
+    return !j->settings.json || results_save(&j->settings, &j->results);
+}
+
+static void clean_up(job *j) {
+    kd_teacher_destroy(j->recorded);
+    kd_net_destroy(j->teacher.net);
+    kd_net_destroy(j->alone.net);
+    kd_net_destroy(j->distilled.net);
+    kd_context_destroy(j->context);
+    digit_set_free(&j->train);
+    digit_set_free(&j->test);
+}
+
+int main(int argc, char **argv) {
+    job j = {0};
+    int code;
+    setlocale(LC_CTYPE, "");
+    if (!settings_read(&j.settings, argc, argv, &code)) {
+        return code;
+    }
+    bool good = run(&j);
+    clean_up(&j);
+    return good ? 0 : 1;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line, and the plans of the presets. Plans were chosen on held-out training data. */
+#include "settings.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: mnist [OPTION]...\n"
+    "Trains a large net, a small net alone, and the same small net distilled from the large one\n"
+    "(Hinton, Vinyals, Dean 2015, section 3), and compares their test errors.\n"
+    "\n"
+    "  --data DIR         folder with the four MNIST files, gzip or raw; without it the program\n"
+    "                     draws its own digits\n"
+    "  --preset NAME      quick (default) or paper (hours: long training, strong dropout)\n"
+    "  --seed N           seed of everything random (default 1)\n"
+    "  --temperature T    of the soft targets (default 20)\n"
+    "  --epochs A,B,C     epochs of the large net, the small net alone, the distilled one\n"
+    "  --holdout          train on five sixths of the training set and test on the last sixth;\n"
+    "                     the test set is not read. For choosing settings\n"
+    "  --threads N        threads of libkd's own (default 1)\n"
+    "  --picture FILE     soft targets as a picture (default soft-targets.svg)\n"
+    "  --json FILE        results as one JSON object\n"
+    "  --help             this text\n";
+
+static const plan quick_mnist[3] = {
+    {1200, 20, 0.1f, 0.9f, 0.0f, 0.25f, 3.87f, 2},
+    {800, 10, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {800, 20, 0.04f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+};
+
+static const plan quick_drawn[3] = {
+    {1200, 20, 0.1f, 0.9f, 0.1f, 0.3f, 3.87f, 2},
+    {800, 10, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {800, 20, 0.06f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+};
+
+static const plan paper[3] = {
+    {1200, 250, 0.1f, 0.9f, 0.2f, 0.5f, 3.87f, 2},
+    {800, 30, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {800, 100, 0.06f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+};
+
+static void choose_plans(settings *s) {
+    const plan *preset = s->paper ? paper : s->data ? quick_mnist : quick_drawn;
+    s->teacher = preset[0];
+    s->alone = preset[1];
+    s->distilled = preset[2];
+    s->teacher.epochs = s->epochs[0] ? s->epochs[0] : s->teacher.epochs;
+    s->alone.epochs = s->epochs[1] ? s->epochs[1] : s->alone.epochs;
+    s->distilled.epochs = s->epochs[2] ? s->epochs[2] : s->distilled.epochs;
+}
+
+static bool bad(const char *option, const char *value, const char *rule) {
+    fprintf(stderr, "mnist: %s %s: %s\n", option, value, rule);
+    return false;
+}
+
+static bool read_number(const char *text, const char *option, double low, double high,
+                        double *out) {
+    char *end;
+    *out = strtod(text, &end);
+    if (end == text || *end || !(*out >= low && *out <= high)) {
+        fprintf(stderr, "mnist: %s %s: not a number from %g to %g\n", option, text, low, high);
+        return false;
+    }
+    return true;
+}
+
+static bool read_seed(const char *text, uint64_t *out) {
+    char *end;
+    if (*text < '0' || *text > '9') {
+        return bad("--seed", text, "not a whole number");
+    }
+    *out = strtoull(text, &end, 10);
+    return *end ? bad("--seed", text, "not a whole number") : true;
+}
+
+static bool read_epochs(const char *text, size_t epochs[3]) {
+    char *end = NULL;
+    const char *at = text;
+    for (int i = 0; i < 3; i++) {
+        unsigned long value = *at >= '0' && *at <= '9' ? strtoul(at, &end, 10) : 0;
+        if (value < 1 || value > 100000 || *end != (i < 2 ? ',' : '\0')) {
+            return bad("--epochs", text,
+                       "not three whole numbers from 1 to 100000, as in 20,10,20");
+        }
+        epochs[i] = value;
+        at = end + 1;
+    }
+    return true;
+}
+
+static bool read_preset(const char *text, bool *out_paper) {
+    *out_paper = strcmp(text, "paper") == 0;
+    return *out_paper || strcmp(text, "quick") == 0
+               ? true
+               : bad("--preset", text, "neither quick nor paper");
+}
+
+static bool read_option(settings *s, int option, const char *value) {
+    double number;
+    switch (option) {
+    case 'd':
+        s->data = value;
+        return true;
+    case 'p':
+        return read_preset(value, &s->paper);
+    case 's':
+        return read_seed(value, &s->seed);
+    case 't':
+        if (!read_number(value, "--temperature", 1e-3, 1e6, &number)) {
+            return false;
+        }
+        s->temperature = (float)number;
+        return true;
+    case 'e':
+        return read_epochs(value, s->epochs);
+    case 'o':
+        s->holdout = true;
+        return true;
+    case 'n':
+        if (!read_number(value, "--threads", 1, 1024, &number)) {
+            return false;
+        }
+        s->threads = (int32_t)number;
+        return true;
+    case 'i':
+        s->picture = value;
+        return true;
+    case 'j':
+        s->json = value;
+        return true;
+    default:
+        fputs("Try 'mnist --help'.\n", stderr);
+        return false;
+    }
+}
+
+bool settings_read(settings *s, int argc, char **argv, int *out_exit_code) {
+    static const struct option options[] = {
+        {"data", required_argument, NULL, 'd'},
+        {"preset", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 's'},
+        {"temperature", required_argument, NULL, 't'},
+        {"epochs", required_argument, NULL, 'e'},
+        {"holdout", no_argument, NULL, 'o'},
+        {"threads", required_argument, NULL, 'n'},
+        {"picture", required_argument, NULL, 'i'},
+        {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    *s = (settings){
+        .picture = "soft-targets.svg",
+        .seed = 1,
+        .temperature = 20.0f,
+        .soft_weight = 1.0f,
+        .hard_weight = 0.1f,
+        .threads = 1,
+        .batch = 128,
+        .drawn_train = 6000,
+        .drawn_test = 5000,
+    };
+    *out_exit_code = 2;
+    for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        if (option == 'h') {
+            fputs(help, stdout);
+            *out_exit_code = 0;
+            return false;
+        }
+        if (!read_option(s, option, optarg)) {
+            return false;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "mnist: %s: unexpected. Try 'mnist --help'.\n", argv[optind]);
+        return false;
+    }
+    choose_plans(s);
+    return true;
+}
