@@ -3,7 +3,8 @@
 #include <kd/loss.h>
 #include <stdio.h>
 
-int main(void) {
+int main(void)
+{
     const char *names[] = {"cow", "dog", "cat", "car"};
     const float logits[] = {1.0f, 11.0f, 8.0f, -4.0f};
     const float temperatures[] = {1.0f, 2.0f, 5.0f, 20.0f};

@@ -6,14 +6,16 @@
 
 enum { POINTS = 6 };
 
-static void print_row(const float *p) {
+static void print_row(const float *p)
+{
     for (int k = 0; k < CLASSES; k++) {
         printf(p[k] < 1e-3f ? "%9.0e" : "%9.3f", (double)p[k]);
     }
     printf("\n");
 }
 
-static int show(kd_workspace *workspace) {
+static int show(kd_workspace *workspace)
+{
     static float x[POINTS * INPUTS], logits[POINTS * CLASSES], p[POINTS * CLASSES];
     int32_t labels[POINTS];
     const float temperatures[] = {1.0f, 3.0f, 10.0f};
@@ -42,7 +44,8 @@ static int show(kd_workspace *workspace) {
     return 0;
 }
 
-int main(void) {
+int main(void)
+{
     kd_context *context;
     kd_workspace *workspace = NULL;
     kd_workspace_options options = KD_WORKSPACE_OPTIONS_INIT;

@@ -7,12 +7,14 @@
 
 enum { CASES = 600, TEST = 3000 };
 
-static int fail(const char *what, const char *why) {
+static int fail(const char *what, const char *why)
+{
     fprintf(stderr, "%s: %s\n", what, why);
     return 1;
 }
 
-int main(void) {
+int main(void)
+{
     static float x[CASES * INPUTS], test_x[TEST * INPUTS];
     static int32_t labels[CASES], test_labels[TEST];
     draw_clouds(1, CASES, x, labels);

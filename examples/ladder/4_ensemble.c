@@ -7,7 +7,8 @@
 enum { MEMBERS = 5, TRANSFER = 3000, BATCH = 60, TEST = 6000 };
 
 /* Distils on points without labels: the ensemble's word is all there is. */
-static int distil(kd_net *student, kd_teacher *teacher) {
+static int distil(kd_net *student, kd_teacher *teacher)
+{
     static float x[TRANSFER * INPUTS];
     static int32_t unused[TRANSFER];
     kd_optimizer_options adam = KD_OPTIMIZER_OPTIONS_INIT;
@@ -39,7 +40,8 @@ static int distil(kd_net *student, kd_teacher *teacher) {
 }
 
 static int compare(kd_context *context, kd_teacher *const *members, kd_mean_kind kind,
-                   const char *name) {
+                   const char *name)
+{
     kd_teacher *ensemble = NULL;
     kd_error error = KD_ERROR_INIT;
     if (kd_teacher_from_ensemble(members, MEMBERS, NULL, kind, &ensemble, &error) != KD_OK) {
@@ -57,7 +59,8 @@ static int compare(kd_context *context, kd_teacher *const *members, kd_mean_kind
     return good;
 }
 
-int main(void) {
+int main(void)
+{
     kd_context *context;
     kd_teacher *members[MEMBERS] = {NULL};
     if (kd_context_create(NULL, &context, NULL) != KD_OK) {

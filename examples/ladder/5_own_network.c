@@ -11,7 +11,8 @@ enum { N = 512, INPUTS = 4, CLASSES = 3 };
 
 static float weight[CLASSES][INPUTS];
 
-static void my_forward(float x[N][INPUTS], float logits[N][CLASSES]) {
+static void my_forward(float x[N][INPUTS], float logits[N][CLASSES])
+{
     for (int i = 0; i < N; i++) {
         for (int k = 0; k < CLASSES; k++) {
             logits[i][k] = 0.0f;
@@ -22,7 +23,8 @@ static void my_forward(float x[N][INPUTS], float logits[N][CLASSES]) {
     }
 }
 
-static void my_update(float x[N][INPUTS], float d_logits[N][CLASSES], float rate) {
+static void my_update(float x[N][INPUTS], float d_logits[N][CLASSES], float rate)
+{
     for (int i = 0; i < N; i++) {
         for (int k = 0; k < CLASSES; k++) {
             for (int j = 0; j < INPUTS; j++) {
@@ -33,7 +35,8 @@ static void my_update(float x[N][INPUTS], float d_logits[N][CLASSES], float rate
 }
 
 /* Some data, and what the host's teacher says of it; every tenth case has a label. */
-static void my_data(float x[N][INPUTS], float teacher[N][CLASSES], int32_t labels[N]) {
+static void my_data(float x[N][INPUTS], float teacher[N][CLASSES], int32_t labels[N])
+{
     for (int i = 0; i < N; i++) {
         float a = (float)(i % 32) / 16.0f - 1.0f;
         float b = (float)(i / 32) / 8.0f - 1.0f;
@@ -50,7 +53,8 @@ static void my_data(float x[N][INPUTS], float teacher[N][CLASSES], int32_t label
     }
 }
 
-int main(void) {
+int main(void)
+{
     static float x[N][INPUTS], teacher[N][CLASSES], logits[N][CLASSES], d_logits[N][CLASSES];
     static int32_t labels[N];
     my_data(x, teacher, labels);

@@ -12,13 +12,15 @@ enum { CASES = 1200, VALIDATION = 1200, BATCH = 60, EPOCHS = 40, PATIENCE = 8 };
 static float x[CASES * INPUTS], held_x[VALIDATION * INPUTS];
 static int32_t labels[CASES], held_labels[VALIDATION];
 
-static int fail(const char *words) {
+static int fail(const char *words)
+{
     fprintf(stderr, "%s\n", words);
     return 1;
 }
 
 /* One epoch in a new order. */
-static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *sum) {
+static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *sum)
+{
     static uint32_t order[CASES];
     kd_status status = kd_shuffle(1, epoch, CASES, order);
     for (size_t begin = 0; status == KD_OK && begin < CASES; begin += BATCH) {
@@ -45,7 +47,8 @@ static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *s
     return status;
 }
 
-static kd_distiller *make(kd_net *student, kd_teacher *teacher) {
+static kd_distiller *make(kd_net *student, kd_teacher *teacher)
+{
     const uint64_t updates = EPOCHS * (CASES / BATCH);
     kd_schedule cooling = {sizeof cooling, KD_SCHEDULE_LINEAR, 8.0f, 2.0f, 1.0f, updates, 0};
     kd_schedule cosine = {sizeof cosine, KD_SCHEDULE_COSINE, 0.02f, 0.0f, 1.0f, updates, 20};
@@ -63,7 +66,8 @@ static kd_distiller *make(kd_net *student, kd_teacher *teacher) {
                                                                                       : NULL;
 }
 
-int main(void) {
+int main(void)
+{
     kd_context *context;
     kd_teacher *teacher;
     kd_net *best = NULL;

@@ -9,14 +9,16 @@
 enum { CASES = 600, BATCH = 60, EPOCHS = 20 };
 
 /* splitmix64, mapped to [-1, 1). */
-static float noise(uint64_t *state) {
+static float noise(uint64_t *state)
+{
     uint64_t x = *state += 0x9E3779B97F4A7C15u;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     return (float)((x ^ (x >> 31)) >> 40) / 8388608.0f - 1.0f;
 }
 
-void draw_clouds(uint64_t seed, size_t n, float *x, int32_t *labels) {
+void draw_clouds(uint64_t seed, size_t n, float *x, int32_t *labels)
+{
     uint64_t state = seed;
     for (size_t i = 0; i < n; i++) {
         labels[i] = (int32_t)(i % CLASSES);
@@ -28,7 +30,8 @@ void draw_clouds(uint64_t seed, size_t n, float *x, int32_t *labels) {
     }
 }
 
-static kd_net *make_net(kd_context *context, size_t hidden, uint64_t seed) {
+static kd_net *make_net(kd_context *context, size_t hidden, uint64_t seed)
+{
     kd_net *net;
     if (kd_net_create(context, INPUTS, &net, NULL) != KD_OK) {
         return NULL;
@@ -42,7 +45,8 @@ static kd_net *make_net(kd_context *context, size_t hidden, uint64_t seed) {
     return NULL;
 }
 
-static int train(kd_distiller *distiller, uint64_t seed) {
+static int train(kd_distiller *distiller, uint64_t seed)
+{
     static float x[CASES * INPUTS];
     static int32_t labels[CASES];
     draw_clouds(seed, CASES, x, labels);
@@ -60,7 +64,8 @@ static int train(kd_distiller *distiller, uint64_t seed) {
     return 1;
 }
 
-kd_net *train_on_clouds(kd_context *context, size_t hidden, uint64_t seed) {
+kd_net *train_on_clouds(kd_context *context, size_t hidden, uint64_t seed)
+{
     kd_optimizer_options sgd = KD_OPTIMIZER_OPTIONS_INIT;
     sgd.rate = 0.05f;
     sgd.momentum = 0.9f;
@@ -80,7 +85,8 @@ kd_net *train_on_clouds(kd_context *context, size_t hidden, uint64_t seed) {
     return net;
 }
 
-double accuracy_on_clouds(kd_net *net, uint64_t seed, size_t n) {
+double accuracy_on_clouds(kd_net *net, uint64_t seed, size_t n)
+{
     kd_workspace_options options = KD_WORKSPACE_OPTIONS_INIT;
     options.batch = n;
     kd_workspace *workspace = NULL;

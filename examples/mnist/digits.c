@@ -1,47 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Digits as pen strokes: a template of points, bent and moved at random, splined and inked.
+ * Digits as strokes of a pen: a template of points, bent and moved at random, splined and inked.
  *
- * The same images on every machine: random numbers are our own, and doubles are used only, with
- * + - * / and no library function, up to the point where the control points are rounded to 1/64
- * pixel. From there all is integer, so a compiler that fuses a multiply and an add can't change a
- * pixel unless a point lies within 1e-13 of a rounding border.
+ * The bytes are the same on every machine. The random numbers are our own, and doubles meet only
+ * + - * / until they are rounded to integers: control points to 1/64 pixel, the rest to a choice.
+ * From there on all is integer. A compiler that fuses a multiply with an add changes a result in
+ * the 16th digit, so it can change a pixel only once in about 10^12 points.
  */
 #include "digits.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef HEIGHT_LO
-#define HEIGHT_LO 15.0
-#define HEIGHT_HI 21.0
-#define ASPECT_LO 0.7
-#define ASPECT_HI 1.25
-#define SLANT_MEAN 0.12
-#define SLANT_SD 0.22
-#define TURN 0.13
-#define WOBBLE 4.5
-#define BEND 0.22
-#define SHIFT 2.0
-#define PEN_LO 0.6
-#define PEN_HI 1.7
-#define NOISE_HI 24.0
-#define BLUR_P 0.3
-#endif
-#define FIX 64
+enum {
+    HANDS = 4,       /* templates of each digit */
+    MAX_POINTS = 24, /* of a template, its corners counted twice; the longest has 13 */
+    UNIT = 64,       /* lengths are in 1/64 pixel once they are integers; full ink is 64, too */
+    SHEET_WIDE = 70, /* the sheet that templates are written on; heights are in hundredths */
+    SHEET_TALL = 100
+};
 
-enum { MAX_POINTS = 40 };
+/* How far one hand is from the next. A net trained on 8,000 of these errs on 1 to 4 in 100. */
+static const double tall_lo = 15.0, tall_hi = 21.0;     /* height of the sheet, pixels */
+static const double wide_lo = 0.70, wide_hi = 1.25;     /* its width, against the height */
+static const double slant_mean = 0.12, slant_sd = 0.22; /* shear, pixels per pixel */
+static const double turn = 0.13;  /* tangent of half the largest turn: 15 degrees */
+static const double wobble = 4.0; /* sd of a control point, hundredths of the height */
+static const double bend = 0.22;  /* sd of the coefficients of the curved warp */
+static const double shift = 2.0;  /* largest shift, pixels */
+static const double margin = 2.0; /* paper that stays free at each border, pixels */
+static const double pen_lo = 0.6, pen_hi = 1.7; /* half the width of a stroke, pixels */
+static const double noise_hi = 32.0;            /* largest sd of a grey level; half have none */
+static const double blurred = 0.3;              /* share of images out of focus */
 
 /*
- * Templates, each digit's commonest hand first. A group xxyy is a point on a 70 x 100 sheet, y down.
- * '!' after a point makes it a corner, '/' lifts the pen.
+ * Templates, the commonest hand of each digit first. A group xxyy is a point of the sheet, y down.
+ * '!' behind a point makes it a corner, '/' lifts the pen.
  */
-static const char *const glyphs[DIGIT_CLASSES][4] = {
+static const char *const templates[DIGIT_CLASSES][HANDS] = {
     {"4002 1515 0550 1588 3698 5885 6650 5614 3602",
      "4808 2505 0830 0665 2596 5090 6560 6022 4206 2416",
      "3402 1720 1350 1982 3599 5182 5750 5118 3302",
      "5616 3602 1218 0652 1788 4096 6270 6030 5014/6004 0898"},
-    {"3500 3500 3599", "1822 3802! 3899", "1622 3802! 3899/1599 6099", "4800 2299"},
+    {"3500 3550 3599", "1822 3802! 3899", "1622 3802! 3899/1599 6099", "4800 2299"},
     {"0825 1806 3801 5612 5832 4258 2280 0698! 6498",
      "1022 2803 5208 5632 4062 1892 0692 1078 2682 4494 6692",
      "1012 3002 5410 5236 0896! 3692 6498", "0620 2604 5414 4850 1886 1498 3494 6694"},
@@ -66,30 +68,35 @@ static const char *const glyphs[DIGIT_CLASSES][4] = {
      "5010 2406 1024 2040 4632 5008! 3860 2899"},
 };
 
+/* What a stream of random numbers is for, so that labels and strokes don't share one. */
+enum { STREAM_LABELS = 1, STREAM_IMAGE = 2 };
+
 typedef struct rng {
     uint64_t state;
 } rng;
 
-typedef struct dot {
+typedef struct point {
     double x, y;
-} dot;
+} point;
 
-/* Control points of a digit; a run of points between corners or lifts is one smooth curve. */
+/* The control points of one digit. Points that are joined without a break make a smooth curve. */
 typedef struct sketch {
     size_t n;
-    dot at[MAX_POINTS];
-    bool starts[MAX_POINTS]; /* point i is not joined to point i - 1 */
+    point at[MAX_POINTS];
+    bool starts[MAX_POINTS]; /* no stroke leads from point i - 1 to point i */
 } sketch;
 
-/* One step of splitmix64 (Steele, Lea and Flood 2014). */
-static uint64_t rng_next(rng *r) {
+/* A step of splitmix64 (Steele, Lea and Flood 2014). */
+static uint64_t rng_next(rng *r)
+{
     uint64_t z = (r->state += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
 
-static rng rng_for(uint64_t seed, uint64_t stream, uint64_t i) {
+static rng rng_start(uint64_t seed, uint64_t stream, uint64_t i)
+{
     rng r = {seed};
     r.state = rng_next(&r) ^ stream;
     r.state = rng_next(&r) ^ i;
@@ -97,20 +104,24 @@ static rng rng_for(uint64_t seed, uint64_t stream, uint64_t i) {
     return r;
 }
 
-static double uniform(rng *r, double lo, double hi) {
-    return lo + (hi - lo) * ((double)(rng_next(r) >> 11) / 9007199254740992.0);
+static double uniform(rng *r, double lo, double hi)
+{
+    return lo + (hi - lo) * ((double)(rng_next(r) >> 11) / 9007199254740992.0); /* 2^53 */
 }
 
-/* Mean 0, sd 1 and never beyond 3.5: four uniforms, since a logarithm may differ between machines. */
-static double bell(rng *r) {
+/* Mean 0, the given sd, never beyond 3.5 sd: four uniforms, as a logarithm is not portable. */
+static double bell(rng *r, double sd)
+{
     double sum = 0.0;
     for (int i = 0; i < 4; i++) {
         sum += uniform(r, -1.0, 1.0);
     }
-    return sum * 0.8660254037844386;
+    return sd * sum * 0.8660254037844386; /* sqrt(3/4) */
 }
 
-static void sketch_read(sketch *s, const char *text, rng *r) {
+/* Reads a template into heights of the sheet, (0,0) its middle, with an unsteady hand. */
+static void sketch_read(sketch *s, const char *text, rng *r)
+{
     bool lifted = true;
     s->n = 0;
     for (; *text; text++) {
@@ -122,8 +133,8 @@ static void sketch_read(sketch *s, const char *text, rng *r) {
         } else if (*text != ' ') {
             int x = (text[0] - '0') * 10 + text[1] - '0';
             int y = (text[2] - '0') * 10 + text[3] - '0';
-            s->at[s->n].x = (x - 35 + WOBBLE * bell(r)) / 100.0;
-            s->at[s->n].y = (y - 50 + WOBBLE * bell(r)) / 100.0;
+            s->at[s->n].x = (x - SHEET_WIDE / 2 + bell(r, wobble)) / SHEET_TALL;
+            s->at[s->n].y = (y - SHEET_TALL / 2 + bell(r, wobble)) / SHEET_TALL;
             s->starts[s->n++] = lifted;
             lifted = false;
             text += 3;
@@ -131,164 +142,187 @@ static void sketch_read(sketch *s, const char *text, rng *r) {
     }
 }
 
-static void sketch_bend(sketch *s, rng *r) {
-    double bow = BEND * bell(r), curl = BEND * bell(r), sag = BEND * bell(r), fan = BEND * bell(r);
-    double half = uniform(r, -TURN, TURN); /* tangent of half the angle of the turn */
-    double cosine = (1.0 - half * half) / (1.0 + half * half),
-           sine = 2.0 * half / (1.0 + half * half);
-    double slant = SLANT_MEAN + SLANT_SD * bell(r);
-    double tall = uniform(r, HEIGHT_LO, HEIGHT_HI), wide = tall * uniform(r, ASPECT_LO, ASPECT_HI);
+/* Warps, shears, scales and turns, in this order; from here on points are in pixels. */
+static void sketch_bend(sketch *s, rng *r)
+{
+    double bow = bell(r, bend), curl = bell(r, 2.0 * bend);
+    double sag = bell(r, bend), fan = bell(r, bend);
+    double slant = slant_mean + bell(r, slant_sd);
+    double tall = uniform(r, tall_lo, tall_hi);
+    double wide = tall * uniform(r, wide_lo, wide_hi);
+    double t = uniform(r, -turn, turn);
+    double cosine = (1.0 - t * t) / (1.0 + t * t);
+    double sine = 2.0 * t / (1.0 + t * t);
     for (size_t i = 0; i < s->n; i++) {
         double x = s->at[i].x, y = s->at[i].y;
-        double u = x + bow * y * y + 2.0 * curl * y * y * y + fan * x * y - slant * y;
-        double v = y + sag * x * x;
-        u *= wide;
-        v *= tall;
+        double u = wide * (x + y * (bow * y + curl * y * y + fan * x - slant));
+        double v = tall * (y + sag * x * x);
         s->at[i].x = cosine * u - sine * v;
         s->at[i].y = sine * u + cosine * v;
     }
 }
 
-static double slack(double lo, double hi, double room) {
-    double s = (room - (hi - lo)) / 2.0;
-    return s < SHIFT ? s : SHIFT;
+/* How far from the middle a side of length `size` may be moved, if `room` is there. */
+static double slack(double size, double room)
+{
+    double free_side = (room - size) / 2.0;
+    return free_side < shift ? free_side : shift;
 }
 
-static void sketch_place(sketch *s, double pen, rng *r) {
-    dot lo = s->at[0], hi = s->at[0];
+/* Moves the digit to about the middle; one that is too large for the frame is made smaller. */
+static void sketch_place(sketch *s, double pen, rng *r)
+{
+    point lo = s->at[0], hi = s->at[0];
     for (size_t i = 1; i < s->n; i++) {
         lo.x = s->at[i].x < lo.x ? s->at[i].x : lo.x;
         lo.y = s->at[i].y < lo.y ? s->at[i].y : lo.y;
         hi.x = s->at[i].x > hi.x ? s->at[i].x : hi.x;
         hi.y = s->at[i].y > hi.y ? s->at[i].y : hi.y;
     }
-    double room = DIGIT_SIDE - 4.0 - 2.0 * pen;
-    double size = hi.x - lo.x > hi.y - lo.y ? hi.x - lo.x : hi.y - lo.y;
+    double room = DIGIT_SIDE - 2.0 * (margin + pen);
+    double wide = hi.x - lo.x, tall = hi.y - lo.y;
+    double size = wide > tall ? wide : tall;
     double scale = size > room ? room / size : 1.0;
-    double sx = slack(lo.x * scale, hi.x * scale, room),
-           sy = slack(lo.y * scale, hi.y * scale, room);
-    double dx = uniform(r, -sx, sx) + DIGIT_SIDE / 2.0 - (lo.x + hi.x) / 2.0 * scale;
-    double dy = uniform(r, -sy, sy) + DIGIT_SIDE / 2.0 - (lo.y + hi.y) / 2.0 * scale;
+    double free_x = slack(wide * scale, room), free_y = slack(tall * scale, room);
+    double dx = uniform(r, -free_x, free_x) + (DIGIT_SIDE - scale * (lo.x + hi.x)) / 2.0;
+    double dy = uniform(r, -free_y, free_y) + (DIGIT_SIDE - scale * (lo.y + hi.y)) / 2.0;
     for (size_t i = 0; i < s->n; i++) {
         s->at[i].x = s->at[i].x * scale + dx;
         s->at[i].y = s->at[i].y * scale + dy;
     }
 }
 
-/* From here all lengths are integers in 1/64 pixel, and ink runs from 0 to 64. */
-
-static int fix(double v) {
-    return (int)(v * FIX + 1024.5) - 1024;
+static int to_units(double pixels)
+{
+    return (int)floor(pixels * UNIT + 0.5);
 }
 
-static int root(int v) {
-    int r = 0;
-    for (int bit = 1 << 12; bit; bit >>= 1) {
-        if ((r + bit) * (r + bit) <= v)
-            r += bit;
-    }
-    return r;
-}
-static int isq[1 << 16];
-static void stamp(uint8_t *ink, int x, int y, int pen) {
-    int reach = pen + FIX / 2;
-    int left = (x - reach) / FIX, right = (x + reach) / FIX;
-    int top = (y - reach) / FIX, bottom = (y + reach) / FIX;
-    for (int row = top < 0 ? 0 : top; row <= bottom && row < DIGIT_SIDE; row++) {
-        int dy = row * FIX + FIX / 2 - y;
-        for (int col = left < 0 ? 0 : left; col <= right && col < DIGIT_SIDE; col++) {
-            int dx = col * FIX + FIX / 2 - x;
-            int far = dx * dx + dy * dy;
-            if (far >= reach * reach)
-                continue;
-            int cover = reach - isq[far];
-            cover = cover > FIX ? FIX : cover;
+/* Inks a round dot with an edge one pixel soft. Darker ink stays: strokes that cross don't add. */
+static void ink_dot(uint8_t *ink, int x, int y, int pen)
+{
+    int reach = pen + UNIT / 2;
+    int left = x > reach ? (x - reach) / UNIT : 0, right = (x + reach) / UNIT;
+    int top = y > reach ? (y - reach) / UNIT : 0, bottom = (y + reach) / UNIT;
+    for (int row = top; row <= bottom && row < DIGIT_SIDE; row++) {
+        int dy = row * UNIT + UNIT / 2 - y;
+        for (int col = left; col <= right && col < DIGIT_SIDE; col++) {
+            int dx = col * UNIT + UNIT / 2 - x;
+            /* IEEE rounds a square root correctly, so its floor is exact everywhere. */
+            int cover = reach - (int)sqrt((double)(dx * dx + dy * dy));
+            cover = cover > UNIT ? UNIT : cover;
             uint8_t *at = ink + row * DIGIT_SIDE + col;
-            if (cover > *at)
+            if (cover > *at) {
                 *at = (uint8_t)cover;
+            }
         }
     }
 }
 
-static int spline(const int c[4], int t, int n) {
-    int64_t a = -c[0] + 3 * c[1] - 3 * c[2] + c[3];
-    int64_t b = 2 * c[0] - 5 * c[1] + 4 * c[2] - c[3];
-    int64_t d = c[2] - c[0];
-    int64_t sum = ((a * t + b * n) * t + d * n * n) * t + 2 * (int64_t)c[1] * n * n * n;
-    return (int)(sum / (2 * (int64_t)n * n * n));
+/* Catmull-Rom: the point t/n of the way from p[1] to p[2], in integers. */
+static int spline(const int p[4], int64_t t, int64_t n)
+{
+    int64_t cubic = -p[0] + 3 * p[1] - 3 * p[2] + p[3];
+    int64_t square = 2 * p[0] - 5 * p[1] + 4 * p[2] - p[3];
+    int64_t linear = p[2] - p[0];
+    int64_t sum = ((cubic * t + square * n) * t + linear * n * n) * t + 2 * p[1] * n * n * n;
+    return (int)(sum / (2 * n * n * n));
 }
 
-static void ink_sketch(const sketch *s, int pen, uint8_t *ink) {
+/* Dots less than half a pixel apart look like the stroke itself: the dents are 1/30 pixel. */
+static void ink_sketch(uint8_t *ink, const sketch *s, int pen)
+{
+    int x[MAX_POINTS], y[MAX_POINTS];
+    for (size_t i = 0; i < s->n; i++) {
+        x[i] = to_units(s->at[i].x);
+        y[i] = to_units(s->at[i].y);
+    }
     for (size_t i = 1; i < s->n; i++) {
-        if (s->starts[i])
+        if (s->starts[i]) {
             continue;
+        }
         size_t before = s->starts[i - 1] ? i - 1 : i - 2;
         size_t after = i + 1 == s->n || s->starts[i + 1] ? i : i + 1;
-        int x[4] = {fix(s->at[before].x), fix(s->at[i - 1].x), fix(s->at[i].x),
-                    fix(s->at[after].x)};
-        int y[4] = {fix(s->at[before].y), fix(s->at[i - 1].y), fix(s->at[i].y),
-                    fix(s->at[after].y)};
-        int n = (abs(x[2] - x[1]) + abs(y[2] - y[1])) / (FIX / 2) + 1;
-        for (int t = 0; t <= n; t++)
-            stamp(ink, spline(x, t, n), spline(y, t, n), pen);
+        const int px[4] = {x[before], x[i - 1], x[i], x[after]};
+        const int py[4] = {y[before], y[i - 1], y[i], y[after]};
+        int steps = (abs(px[2] - px[1]) + abs(py[2] - py[1])) / (UNIT / 2) + 1;
+        for (int t = 0; t <= steps; t++) {
+            ink_dot(ink, spline(px, t, steps), spline(py, t, steps), pen);
+        }
     }
 }
 
-static void blur(uint8_t *ink) {
-    uint8_t tmp[DIGIT_PIXELS];
-    memset(tmp, 0, sizeof tmp);
-    for (int i = 1; i < DIGIT_PIXELS - 1; i++)
-        tmp[i] = (uint8_t)((ink[i - 1] + 2 * ink[i] + ink[i + 1]) / 4);
-    for (int i = DIGIT_SIDE; i < DIGIT_PIXELS - DIGIT_SIDE; i++)
-        ink[i] = (uint8_t)((tmp[i - DIGIT_SIDE] + 2 * tmp[i] + tmp[i + DIGIT_SIDE]) / 4);
+/* Weights 1 2 1 along rows, then along columns. The frame's edge has no ink, so it is skipped. */
+static void ink_blur(uint8_t *ink)
+{
+    uint8_t rows[DIGIT_PIXELS] = {0};
+    for (size_t i = 1; i < DIGIT_PIXELS - 1; i++) {
+        rows[i] = (uint8_t)((ink[i - 1] + 2 * ink[i] + ink[i + 1]) / 4);
+    }
+    for (size_t i = DIGIT_SIDE; i < DIGIT_PIXELS - DIGIT_SIDE; i++) {
+        ink[i] = (uint8_t)((rows[i - DIGIT_SIDE] + 2 * rows[i] + rows[i + DIGIT_SIDE]) / 4);
+    }
 }
 
-static void develop(const uint8_t *ink, uint8_t *pixels, rng *r) {
-    int full = (int)uniform(r, 180.0, 330.0);
-    int noise = (int)uniform(r, -NOISE_HI, NOISE_HI);
-    if (noise < 0)
-        noise = 0;
-    for (int i = 0; i < DIGIT_PIXELS; i++) {
+/* Ink to grey: contrast, and the noise of the scanner. */
+static void develop(uint8_t *pixels, const uint8_t *ink, rng *r)
+{
+    int full = (int)uniform(r, 180.0, 330.0); /* above 255 is overexposed */
+    int noise = (int)uniform(r, -noise_hi, noise_hi);
+    noise = noise < 0 ? 0 : noise;
+    for (size_t i = 0; i < DIGIT_PIXELS; i++) {
         uint64_t bits = rng_next(r);
         int sum = (int)(bits & 255) + (int)(bits >> 8 & 255) + (int)(bits >> 16 & 255) +
-                  (int)(bits >> 24 & 255) - 510;
-        int v = ink[i] * full / FIX + sum * noise / 148;
-        pixels[i] = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+                  (int)(bits >> 24 & 255) - 510; /* mean 0, sd 148 */
+        int grey = ink[i] * full / UNIT + sum * noise / 148;
+        pixels[i] = (uint8_t)(grey < 0 ? 0 : grey > 255 ? 255 : grey);
     }
 }
 
-static void draw(uint64_t seed, size_t i, int label, uint8_t *pixels) {
-    rng r = rng_for(seed, 1, i);
-    uint8_t ink[DIGIT_PIXELS];
-    memset(ink, 0, sizeof ink);
-    double u = uniform(&r, 0.0, 1.0);
+static void draw(uint64_t seed, size_t i, int label, uint8_t *pixels)
+{
+    rng r = rng_start(seed, STREAM_IMAGE, i);
+    uint8_t ink[DIGIT_PIXELS] = {0};
     sketch s;
-    sketch_read(&s, glyphs[label][(int)(u * u * 4)], &r);
+    double rarity = uniform(&r, 0.0, 1.0); /* squared: the first hand writes half of all */
+    sketch_read(&s, templates[label][(int)(rarity * rarity * HANDS)], &r);
     sketch_bend(&s, &r);
-    double pen = uniform(&r, PEN_LO, PEN_HI);
+    double pen = uniform(&r, pen_lo, pen_hi);
     sketch_place(&s, pen, &r);
-    ink_sketch(&s, fix(pen), ink);
-    if (uniform(&r, 0.0, 1.0) < BLUR_P)
-        blur(ink);
-    develop(ink, pixels, &r);
+    ink_sketch(ink, &s, to_units(pen));
+    if (uniform(&r, 0.0, 1.0) < blurred) {
+        ink_blur(ink);
+    }
+    develop(pixels, ink, &r);
 }
 
-static int label_of(uint64_t seed, size_t i) {
-    int order[DIGIT_CLASSES];
-    rng r = rng_for(seed, 2, i / DIGIT_CLASSES);
+/* Image i is at place i mod 10 of a shuffled row of the ten digits. */
+static int label_of(uint64_t seed, size_t i)
+{
+    int row[DIGIT_CLASSES] = {0};
+    rng r = rng_start(seed, STREAM_LABELS, i / DIGIT_CLASSES);
     for (int k = 0; k < DIGIT_CLASSES; k++) {
         int j = (int)(rng_next(&r) % (uint64_t)(k + 1));
-        order[k] = order[j];
-        order[j] = k;
+        row[k] = row[j];
+        row[j] = k;
     }
-    return order[i % DIGIT_CLASSES];
+    return row[i % DIGIT_CLASSES];
 }
 
-bool digits_draw(uint64_t seed, size_t n, digit_set *out_set) {
-    digit_set set = {n, malloc(n * DIGIT_PIXELS), malloc(n)};
-    if (!isq[9])
-        for (int i = 0; i < 1 << 16; i++)
-            isq[i] = root(i);
+bool digits_draw(uint64_t seed, size_t n, digit_set *out_set)
+{
+    digit_set set = {0};
+    if (n > SIZE_MAX / DIGIT_PIXELS) {
+        return false;
+    }
+    if (n > 0) {
+        set.pixels = malloc(n * DIGIT_PIXELS);
+        set.labels = malloc(n);
+        if (!set.pixels || !set.labels) {
+            digit_set_free(&set);
+            return false;
+        }
+    }
+    set.n = n;
     for (size_t i = 0; i < n; i++) {
         int label = label_of(seed, i);
         set.labels[i] = (uint8_t)label;
@@ -297,7 +331,13 @@ bool digits_draw(uint64_t seed, size_t n, digit_set *out_set) {
     *out_set = set;
     return true;
 }
-void digit_set_free(digit_set *set) {
+
+void digit_set_free(digit_set *set)
+{
+    if (!set) {
+        return;
+    }
     free(set->pixels);
     free(set->labels);
+    *set = (digit_set){0};
 }

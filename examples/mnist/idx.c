@@ -21,7 +21,8 @@ typedef struct reader {
     size_t why_size;
 } reader;
 
-static bool fail(reader *r, const char *format, ...) {
+static bool fail(reader *r, const char *format, ...)
+{
     int used = snprintf(r->why, r->why_size, "%s: ", r->path);
     va_list arguments;
     va_start(arguments, format);
@@ -33,7 +34,8 @@ static bool fail(reader *r, const char *format, ...) {
 }
 
 static bool try_open(reader *r, const char *dir, const char *split, const char *name,
-                     const char *ending) {
+                     const char *ending)
+{
     int n = snprintf(r->path, sizeof r->path, "%s/%s%s%s", dir, split, name, ending);
     if (n < 0 || (size_t)n >= sizeof r->path) {
         return false;
@@ -47,7 +49,8 @@ static bool try_open(reader *r, const char *dir, const char *split, const char *
     return r->file != NULL;
 }
 
-static bool open_reader(reader *r, const char *dir, const char *split, const char *kind) {
+static bool open_reader(reader *r, const char *dir, const char *split, const char *kind)
+{
     const char *separators[] = {"-", "."};
     const char *endings[] = {"", ".gz"};
     for (int s = 0; s < 2; s++) {
@@ -66,13 +69,15 @@ static bool open_reader(reader *r, const char *dir, const char *split, const cha
     return fail(r, "no such file, nor with .gz");
 }
 
-static bool broken(reader *r) {
+static bool broken(reader *r)
+{
     int code;
     const char *words = gzerror(r->file, &code);
     return code != Z_OK && code != Z_STREAM_END ? fail(r, "%s", words) : true;
 }
 
-static bool read_word(reader *r, uint32_t *out) {
+static bool read_word(reader *r, uint32_t *out)
+{
     unsigned char b[4];
     if (gzread(r->file, b, 4) != 4) {
         return broken(r) && fail(r, "truncated in its header");
@@ -82,7 +87,8 @@ static bool read_word(reader *r, uint32_t *out) {
 }
 
 /* Exactly `size` bytes, and then the end of the file. */
-static uint8_t *read_payload(reader *r, size_t size) {
+static uint8_t *read_payload(reader *r, size_t size)
+{
     uint8_t *bytes = NULL;
     for (size_t have = 0; have < size;) {
         size_t want = size - have < STEP ? size - have : STEP;
@@ -116,7 +122,8 @@ static uint8_t *read_payload(reader *r, size_t size) {
     return bytes;
 }
 
-static uint8_t *read_body(reader *r, uint32_t magic, size_t *out_n) {
+static uint8_t *read_body(reader *r, uint32_t magic, size_t *out_n)
+{
     uint32_t word, n, rows = 1, columns = 1;
     if (!read_word(r, &word)) {
         return NULL;
@@ -142,7 +149,8 @@ static uint8_t *read_body(reader *r, uint32_t magic, size_t *out_n) {
 }
 
 static uint8_t *read_file(reader *r, const char *dir, const char *split, const char *kind,
-                          uint32_t magic, size_t *out_n) {
+                          uint32_t magic, size_t *out_n)
+{
     if (!open_reader(r, dir, split, kind)) {
         return NULL;
     }
@@ -156,7 +164,8 @@ static uint8_t *read_file(reader *r, const char *dir, const char *split, const c
     return bytes;
 }
 
-static bool check_labels(reader *r, const uint8_t *labels, size_t n) {
+static bool check_labels(reader *r, const uint8_t *labels, size_t n)
+{
     for (size_t i = 0; i < n; i++) {
         if (labels[i] >= DIGIT_CLASSES) {
             return fail(r, "label %zu is %u, not 0 to 9", i, labels[i]);
@@ -165,7 +174,8 @@ static bool check_labels(reader *r, const uint8_t *labels, size_t n) {
     return true;
 }
 
-bool idx_load(const char *dir, const char *split, digit_set *out, char *why, size_t why_size) {
+bool idx_load(const char *dir, const char *split, digit_set *out, char *why, size_t why_size)
+{
     reader images = {.why = why, .why_size = why_size};
     reader labels = images;
     digit_set set = {0};

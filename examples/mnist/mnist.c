@@ -26,14 +26,16 @@ typedef struct job {
     results results;
 } job;
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 /* Takes the last sixth of the training set as test data. */
-static void hold_out(job *j) {
+static void hold_out(job *j)
+{
     digit_set_free(&j->test);
     size_t kept = j->train.n - j->train.n / 6;
     size_t held = j->train.n - kept;
@@ -47,7 +49,8 @@ static void hold_out(job *j) {
     }
 }
 
-static bool load_data(job *j) {
+static bool load_data(job *j)
+{
     const settings *s = &j->settings;
     char why[400];
     if (!s->data) {
@@ -75,7 +78,8 @@ static bool load_data(job *j) {
 }
 
 static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher, trained *net,
-                    result *r) {
+                    result *r)
+{
     if (!train(j->context, &j->settings, p, name, &j->train, teacher, net)) {
         return false;
     }
@@ -83,7 +87,8 @@ static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher
     return r->errors >= 0;
 }
 
-static bool train_all(job *j) {
+static bool train_all(job *j)
+{
     const settings *s = &j->settings;
     results *r = &j->results;
     r->test_cases = j->test.n;
@@ -101,7 +106,8 @@ static bool train_all(job *j) {
 }
 
 /* For each digit the test image of it whose soft targets have the highest entropy at T. */
-static size_t choose_images(const job *j, const float *soft, size_t chosen[DIGIT_CLASSES]) {
+static size_t choose_images(const job *j, const float *soft, size_t chosen[DIGIT_CLASSES])
+{
     size_t found = 0;
     for (int digit = 0; digit < DIGIT_CLASSES; digit++) {
         double best = 2.0;
@@ -125,7 +131,8 @@ static size_t choose_images(const job *j, const float *soft, size_t chosen[DIGIT
     return found;
 }
 
-static bool show_soft_targets(const job *j) {
+static bool show_soft_targets(const job *j)
+{
     float t = j->settings.temperature;
     size_t n = j->test.n;
     float *logits = logits_of(j->teacher.net, &j->test);
@@ -157,7 +164,8 @@ static bool show_soft_targets(const job *j) {
     return good;
 }
 
-static bool run(job *j) {
+static bool run(job *j)
+{
     double start = now();
     kd_error error = KD_ERROR_INIT;
     kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
@@ -175,7 +183,8 @@ static bool run(job *j) {
     return !j->settings.json || results_save(&j->settings, &j->results);
 }
 
-static void clean_up(job *j) {
+static void clean_up(job *j)
+{
     kd_teacher_destroy(j->recorded);
     kd_net_destroy(j->teacher.net);
     kd_net_destroy(j->alone.net);
@@ -185,7 +194,8 @@ static void clean_up(job *j) {
     digit_set_free(&j->test);
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char **argv)
+{
     job j = {0};
     int code;
     setlocale(LC_CTYPE, "");

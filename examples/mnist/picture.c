@@ -7,12 +7,14 @@ enum { SIDE = 28, CLASSES = 10, GREYS = 8 };
 /* Layout of the SVG, in pixels. */
 enum { MARGIN = 24, HEAD = 76, ROW = 104, IMAGE = 84, PANEL = 270, GAP = 52, BAR = 20, TALL = 66 };
 
-static int grey_of(uint8_t pixel) {
+static int grey_of(uint8_t pixel)
+{
     return pixel * (GREYS - 1) / 255;
 }
 
 /* One path for each shade of ink: runs of equal pixels, so the file stays small. */
-static void save_image(FILE *f, const uint8_t *pixels, int x, int y) {
+static void save_image(FILE *f, const uint8_t *pixels, int x, int y)
+{
     fprintf(f,
             "<g transform=\"translate(%d %d) scale(3)\"><rect width=\"28\" height=\"28\" "
             "fill=\"#fff\"/>\n",
@@ -36,9 +38,16 @@ static void save_image(FILE *f, const uint8_t *pixels, int x, int y) {
     fputs("</g>\n", f);
 }
 
-static void save_bars(FILE *f, const float *p, int label, int x, int y) {
+/* Every panel has its own scale, named beside it: at a high temperature all bars are low. */
+static void save_bars(FILE *f, const float *p, int label, int x, int y)
+{
+    double top = 0.0;
     for (int k = 0; k < CLASSES; k++) {
-        double height = (double)p[k] * TALL;
+        top = (double)p[k] > top ? (double)p[k] : top;
+    }
+    fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"scale\">%.3f</text>\n", x - 6, y + 10, top);
+    for (int k = 0; k < CLASSES; k++) {
+        double height = (double)p[k] / top * TALL;
         int left = x + k * (BAR + 7);
         const char *color = k == label ? "#2a9d8f" : "#e76f51";
         fprintf(f, "<rect x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" fill=\"%s\"/>", left,
@@ -49,7 +58,8 @@ static void save_bars(FILE *f, const float *p, int label, int x, int y) {
     fprintf(f, "<path d=\"M%d %dh%d\" stroke=\"#adb5bd\"/>\n", x - 3, y + TALL, PANEL);
 }
 
-static void save_head(FILE *f, float temperature, const char *title, int width, int height) {
+static void save_head(FILE *f, float temperature, const char *title, int width, int height)
+{
     fprintf(f,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
             "viewBox=\"0 0 %d %d\" font-family=\"sans-serif\">\n"
@@ -66,7 +76,8 @@ static void save_head(FILE *f, float temperature, const char *title, int width, 
 }
 
 bool picture_save(const char *path, const picture_row *rows, size_t n, float temperature,
-                  const char *title) {
+                  const char *title)
+{
     FILE *f = fopen(path, "w");
     if (!f) {
         return false;
@@ -87,7 +98,8 @@ bool picture_save(const char *path, const picture_row *rows, size_t n, float tem
 }
 
 /* Two rows of pixels in one line of text, every pixel a column. */
-static void print_pixels(FILE *file, const uint8_t *pixels, int line, bool ascii) {
+static void print_pixels(FILE *file, const uint8_t *pixels, int line, bool ascii)
+{
     static const char *const shades = " .:-=+*#";
     for (int column = 0; column < SIDE; column++) {
         int upper = pixels[2 * line * SIDE + column];
@@ -101,7 +113,8 @@ static void print_pixels(FILE *file, const uint8_t *pixels, int line, bool ascii
     }
 }
 
-static void print_bar(FILE *file, float p, bool ascii) {
+static void print_bar(FILE *file, float p, bool ascii)
+{
     enum { WIDTH = 12 };
     int full = (int)((double)p * WIDTH + 0.5);
     fprintf(file, "%7.3f ", (double)p);
@@ -110,7 +123,8 @@ static void print_bar(FILE *file, float p, bool ascii) {
     }
 }
 
-void picture_print(FILE *file, const picture_row *rows, size_t n, float temperature, bool ascii) {
+void picture_print(FILE *file, const picture_row *rows, size_t n, float temperature, bool ascii)
+{
     for (size_t i = 0; i < n; i++) {
         fprintf(file, "  %-28s      %-20s T = %g\n", "", "T = 1", (double)temperature);
         for (int line = 0; line < SIDE / 2; line++) {

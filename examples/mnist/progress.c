@@ -8,18 +8,21 @@
 
 enum { BAR = 24 };
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-void progress_begin(progress *p, const char *what, size_t total) {
+void progress_begin(progress *p, const char *what, size_t total)
+{
     *p = (progress){.what = what, .total = total ? total : 1, .start = now()};
     p->terminal = isatty(STDERR_FILENO) == 1;
 }
 
-static void put_time(char *text, size_t size, double seconds) {
+static void put_time(char *text, size_t size, double seconds)
+{
     unsigned long s = (unsigned long)(seconds + 0.5);
     if (s >= 3600) {
         snprintf(text, size, "%lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
@@ -29,7 +32,8 @@ static void put_time(char *text, size_t size, double seconds) {
 }
 
 static void draw_bar(const progress *p, double part, const char *note, const char *spent,
-                     const char *left) {
+                     const char *left)
+{
     char bar[BAR + 1];
     for (int i = 0; i < BAR; i++) {
         bar[i] = (double)i < part * BAR ? '#' : '.';
@@ -39,7 +43,8 @@ static void draw_bar(const progress *p, double part, const char *note, const cha
             (int)(part * 100.0), note, spent, left);
 }
 
-void progress_update(progress *p, size_t done, const char *note) {
+void progress_update(progress *p, size_t done, const char *note)
+{
     double time = now();
     double part = (double)done / (double)p->total;
     int tenths = (int)(part * 10.0);
@@ -60,7 +65,8 @@ void progress_update(progress *p, size_t done, const char *note) {
     }
 }
 
-void progress_end(progress *p) {
+void progress_end(progress *p)
+{
     if (p->terminal && p->shown > 0.0) {
         fputc('\n', stderr);
     }

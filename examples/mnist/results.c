@@ -8,14 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void print_row(const char *name, const plan *p, const result *r, size_t cases) {
+static void print_row(const char *name, const plan *p, const result *r, size_t cases)
+{
     char shape[40];
     snprintf(shape, sizeof shape, "784-%zu-%zu-10", p->hidden, p->hidden);
     printf("  %-22s %-17s %6zu %8ld %8.2f %% %8.1f s %7.2f\n", name, shape, p->epochs, r->errors,
            100.0 * (double)r->errors / (double)cases, r->seconds, r->flop * 1e-12);
 }
 
-void results_print(const settings *s, const results *r) {
+void results_print(const settings *s, const results *r)
+{
     char distilled[40];
     snprintf(distilled, sizeof distilled, "distilled at T = %g", (double)s->temperature);
     printf("\n  %-22s %-17s %6s %8s %10s %10s %7s\n", "net", "shape", "epochs", "errors",
@@ -35,7 +37,8 @@ void results_print(const settings *s, const results *r) {
     }
 }
 
-static bool write_file(const char *path, const char *text) {
+static bool write_file(const char *path, const char *text)
+{
     FILE *file = fopen(path, "w");
     bool good = file && fprintf(file, "%s\n", text) >= 0;
     good = (!file || fclose(file) == 0) && good;
@@ -45,7 +48,8 @@ static bool write_file(const char *path, const char *text) {
     return good;
 }
 
-bool results_save(const settings *s, const results *r) {
+bool results_save(const settings *s, const results *r)
+{
     cJSON *object = cJSON_CreateObject();
     cJSON_AddNumberToObject(object, "teacher_errors", (double)r->teacher.errors);
     cJSON_AddNumberToObject(object, "alone_errors", (double)r->alone.errors);

@@ -44,7 +44,8 @@ static const plan paper[3] = {
     {800, 100, 0.06f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
 };
 
-static void choose_plans(settings *s) {
+static void choose_plans(settings *s)
+{
     const plan *preset = s->paper ? paper : s->data ? quick_mnist : quick_drawn;
     s->teacher = preset[0];
     s->alone = preset[1];
@@ -54,13 +55,14 @@ static void choose_plans(settings *s) {
     s->distilled.epochs = s->epochs[2] ? s->epochs[2] : s->distilled.epochs;
 }
 
-static bool bad(const char *option, const char *value, const char *rule) {
+static bool bad(const char *option, const char *value, const char *rule)
+{
     fprintf(stderr, "mnist: %s %s: %s\n", option, value, rule);
     return false;
 }
 
-static bool read_number(const char *text, const char *option, double low, double high,
-                        double *out) {
+static bool read_number(const char *text, const char *option, double low, double high, double *out)
+{
     char *end;
     *out = strtod(text, &end);
     if (end == text || *end || !(*out >= low && *out <= high)) {
@@ -70,7 +72,8 @@ static bool read_number(const char *text, const char *option, double low, double
     return true;
 }
 
-static bool read_seed(const char *text, uint64_t *out) {
+static bool read_seed(const char *text, uint64_t *out)
+{
     char *end;
     if (*text < '0' || *text > '9') {
         return bad("--seed", text, "not a whole number");
@@ -79,7 +82,8 @@ static bool read_seed(const char *text, uint64_t *out) {
     return *end ? bad("--seed", text, "not a whole number") : true;
 }
 
-static bool read_epochs(const char *text, size_t epochs[3]) {
+static bool read_epochs(const char *text, size_t epochs[3])
+{
     char *end = NULL;
     const char *at = text;
     for (int i = 0; i < 3; i++) {
@@ -94,14 +98,16 @@ static bool read_epochs(const char *text, size_t epochs[3]) {
     return true;
 }
 
-static bool read_preset(const char *text, bool *out_paper) {
+static bool read_preset(const char *text, bool *out_paper)
+{
     *out_paper = strcmp(text, "paper") == 0;
     return *out_paper || strcmp(text, "quick") == 0
                ? true
                : bad("--preset", text, "neither quick nor paper");
 }
 
-static bool read_option(settings *s, int option, const char *value) {
+static bool read_option(settings *s, int option, const char *value)
+{
     double number;
     switch (option) {
     case 'd':
@@ -140,7 +146,8 @@ static bool read_option(settings *s, int option, const char *value) {
     }
 }
 
-bool settings_read(settings *s, int argc, char **argv, int *out_exit_code) {
+bool settings_read(settings *s, int argc, char **argv, int *out_exit_code)
+{
     static const struct option options[] = {
         {"data", required_argument, NULL, 'd'},
         {"preset", required_argument, NULL, 'p'},

@@ -20,19 +20,22 @@ typedef struct loader {
     uint64_t *ids;
 } loader;
 
-static double now(void) {
+static double now(void)
+{
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static bool say(const char *what, const char *why) {
+static bool say(const char *what, const char *why)
+{
     fprintf(stderr, "mnist: %s: %s\n", what, why);
     return false;
 }
 
 /* A number that depends on its arguments only, so an image's jitter does not depend on its place. */
-static uint64_t hash(uint64_t a, uint64_t b, uint64_t c) {
+static uint64_t hash(uint64_t a, uint64_t b, uint64_t c)
+{
     uint64_t x = a * 0x9E3779B97F4A7C15u ^ (b + 0xD1B54A32D192ED03u) * 0xBF58476D1CE4E5B9u ^ c;
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
@@ -40,7 +43,8 @@ static uint64_t hash(uint64_t a, uint64_t b, uint64_t c) {
 }
 
 /* The image moved by (right, down), with paper at the edges. */
-static void move_image(const uint8_t *pixels, int right, int down, float *x) {
+static void move_image(const uint8_t *pixels, int right, int down, float *x)
+{
     for (int row = 0; row < DIGIT_SIDE; row++) {
         for (int column = 0; column < DIGIT_SIDE; column++) {
             int from_row = row - down;
@@ -53,7 +57,8 @@ static void move_image(const uint8_t *pixels, int right, int down, float *x) {
     }
 }
 
-static void load(loader *l, size_t begin, size_t n, uint32_t epoch) {
+static void load(loader *l, size_t begin, size_t n, uint32_t epoch)
+{
     unsigned span = (unsigned)(2 * l->jitter + 1);
     for (size_t i = 0; i < n; i++) {
         size_t image = l->order[begin + i];
@@ -66,14 +71,16 @@ static void load(loader *l, size_t begin, size_t n, uint32_t epoch) {
     }
 }
 
-static void close_loader(loader *l) {
+static void close_loader(loader *l)
+{
     free(l->order);
     free(l->x);
     free(l->labels);
     free(l->ids);
 }
 
-static bool open_loader(loader *l, const digit_set *data, size_t batch, uint64_t seed, int jitter) {
+static bool open_loader(loader *l, const digit_set *data, size_t batch, uint64_t seed, int jitter)
+{
     *l = (loader){.data = data, .seed = seed, .jitter = jitter};
     l->order = calloc(data->n, sizeof *l->order);
     l->x = calloc(batch * DIGIT_PIXELS, sizeof *l->x);
@@ -86,7 +93,8 @@ static bool open_loader(loader *l, const digit_set *data, size_t batch, uint64_t
     return say("batches", "out of memory");
 }
 
-static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed) {
+static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed)
+{
     kd_error error = KD_ERROR_INIT;
     kd_net *net;
     if (kd_net_create(context, DIGIT_PIXELS, &net, &error) != KD_OK) {
@@ -115,7 +123,8 @@ static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed) {
 }
 
 static kd_distiller *make_distiller(const settings *s, const plan *p, kd_net *net,
-                                    kd_teacher *teacher, size_t steps) {
+                                    kd_teacher *teacher, size_t steps)
+{
     kd_schedule cosine = KD_SCHEDULE_INIT;
     cosine.kind = KD_SCHEDULE_COSINE;
     cosine.from = p->rate;
@@ -144,7 +153,8 @@ static kd_distiller *make_distiller(const settings *s, const plan *p, kd_net *ne
 }
 
 static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t epoch, progress *bar,
-                      double *out_loss) {
+                      double *out_loss)
+{
     kd_report sum = KD_REPORT_INIT;
     if (kd_shuffle(l->seed, epoch, l->data->n, l->order) != KD_OK) {
         return say("shuffle", "no images");
@@ -172,7 +182,8 @@ static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t ep
 }
 
 /* Two operations a weight forward, two for its gradient, two to go back but for the first layer. */
-static double flop_of_training(const plan *p, size_t cases) {
+static double flop_of_training(const plan *p, size_t cases)
+{
     double h = (double)p->hidden;
     double first = DIGIT_PIXELS * h;
     double rest = h * h + h * DIGIT_CLASSES;
@@ -180,7 +191,8 @@ static double flop_of_training(const plan *p, size_t cases) {
 }
 
 bool train(kd_context *context, const settings *s, const plan *p, const char *name,
-           const digit_set *data, kd_teacher *teacher, trained *out) {
+           const digit_set *data, kd_teacher *teacher, trained *out)
+{
     double start = now();
     size_t steps = (data->n + s->batch - 1) / s->batch;
     loader l;
@@ -207,7 +219,8 @@ bool train(kd_context *context, const settings *s, const plan *p, const char *na
     return true;
 }
 
-float *logits_of(kd_net *net, const digit_set *data) {
+float *logits_of(kd_net *net, const digit_set *data)
+{
     enum { PIECE = 500 };
     kd_error error = KD_ERROR_INIT;
     kd_workspace_options o = KD_WORKSPACE_OPTIONS_INIT;
@@ -237,7 +250,8 @@ float *logits_of(kd_net *net, const digit_set *data) {
     return z;
 }
 
-long count_errors(kd_net *net, const digit_set *data) {
+long count_errors(kd_net *net, const digit_set *data)
+{
     float *z = logits_of(net, data);
     int32_t *labels = calloc(data->n, sizeof *labels);
     long errors = -1;
@@ -263,7 +277,8 @@ long count_errors(kd_net *net, const digit_set *data) {
     return errors;
 }
 
-kd_teacher *record(kd_context *context, kd_net *net, const digit_set *data) {
+kd_teacher *record(kd_context *context, kd_net *net, const digit_set *data)
+{
     float *z = logits_of(net, data);
     uint64_t *ids = calloc(data->n, sizeof *ids);
     kd_teacher *teacher = NULL;

@@ -100,7 +100,8 @@ typedef struct kd_error {
 /** An empty kd_error; use as initialiser. */
 #define KD_ERROR_INIT                                                                              \
     {                                                                                              \
-        sizeof(kd_error), 0, 0, {                                                                  \
+        sizeof(kd_error), 0, 0,                                                                    \
+        {                                                                                          \
             0                                                                                      \
         }                                                                                          \
     }

@@ -30,7 +30,9 @@ typedef struct kd_batch {
 
 /** A batch to fill in. */
 #define KD_BATCH_INIT                                                                              \
-    { sizeof(kd_batch), 0, NULL, 0, NULL, NULL, NULL, NULL, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_batch), 0, NULL, 0, NULL, NULL, NULL, NULL, 0, 0                                 \
+    }
 
 KD_BEGIN
 

@@ -37,7 +37,9 @@ typedef struct kd_context_options {
 
 /** Default options. */
 #define KD_CONTEXT_OPTIONS_INIT                                                                    \
-    { sizeof(kd_context_options), NULL, NULL, NULL, 0 }
+    {                                                                                              \
+        sizeof(kd_context_options), NULL, NULL, NULL, 0                                            \
+    }
 
 KD_BEGIN
 

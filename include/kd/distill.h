@@ -49,7 +49,9 @@ typedef struct kd_distiller_options {
 
 /** Batches of up to 128, T = 4, soft weight 1, hard weight 0.1. */
 #define KD_DISTILLER_OPTIONS_INIT                                                                  \
-    { sizeof(kd_distiller_options), 128, 4.0f, 1.0f, 0.1f, 0, 0, 0, 0, NULL, NULL, NULL, NULL }
+    {                                                                                              \
+        sizeof(kd_distiller_options), 128, 4.0f, 1.0f, 0.1f, 0, 0, 0, 0, NULL, NULL, NULL, NULL    \
+    }
 
 /** What a step or an evaluation saw. Means over cases, weighted as the loss is; entropies in nats
  * at T. */
@@ -79,7 +81,9 @@ typedef struct kd_report {
 
 /** A report to be filled, or an empty sum for kd_report_merge. */
 #define KD_REPORT_INIT                                                                             \
-    { sizeof(kd_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                    \
+    }
 
 KD_BEGIN
 

@@ -77,7 +77,9 @@ typedef struct kd_targets {
 
 /** Empty targets; set kind and values. */
 #define KD_TARGETS_INIT                                                                            \
-    { sizeof(kd_targets), 0, 0.0f, NULL, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_targets), 0, 0.0f, NULL, 0, 0                                                    \
+    }
 
 /** The kinds of term in an objective; formulas at the head of this file. */
 typedef int32_t kd_term_kind;
@@ -104,7 +106,9 @@ typedef struct kd_term {
 
 /** A term to fill in; weight 1. */
 #define KD_TERM_INIT                                                                               \
-    { sizeof(kd_term), 0, 0.0f, 1.0f }
+    {                                                                                              \
+        sizeof(kd_term), 0, 0.0f, 1.0f                                                             \
+    }
 
 /** At most this many terms in one objective. */
 #define KD_MAX_TERMS 16
@@ -124,7 +128,9 @@ typedef struct kd_loss_in {
 
 /** Input to fill in. */
 #define KD_LOSS_IN_INIT                                                                            \
-    { sizeof(kd_loss_in), 0, 0, NULL, 0, NULL, NULL, NULL }
+    {                                                                                              \
+        sizeof(kd_loss_in), 0, 0, NULL, 0, NULL, NULL, NULL                                        \
+    }
 
 /** What every loss writes. Set the pointers that you want filled; the numbers are always written.
  */
@@ -143,7 +149,9 @@ typedef struct kd_loss_out {
 
 /** Output to fill in. */
 #define KD_LOSS_OUT_INIT                                                                           \
-    { sizeof(kd_loss_out), NULL, 0, NULL, 0.0, 0.0, 0 }
+    {                                                                                              \
+        sizeof(kd_loss_out), NULL, 0, NULL, 0.0, 0.0, 0                                            \
+    }
 
 /** What kd_metrics measures. All are means weighted by case_weights; entropies in nats. */
 typedef struct kd_metrics_out {
@@ -164,7 +172,9 @@ typedef struct kd_metrics_out {
 
 /** Output to fill in. */
 #define KD_METRICS_OUT_INIT                                                                        \
-    { sizeof(kd_metrics_out), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_metrics_out), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                       \
+    }
 
 /** How an ensemble's members are averaged ("arithmetic or geometric mean", section 2 of the paper).
  */
@@ -193,7 +203,9 @@ typedef struct kd_ensemble_in {
 
 /** Input to fill in: geometric, T = 1. */
 #define KD_ENSEMBLE_IN_INIT                                                                        \
-    { sizeof(kd_ensemble_in), KD_MEAN_GEOMETRIC, 1.0f, 0, 0, 0, NULL, 0, NULL }
+    {                                                                                              \
+        sizeof(kd_ensemble_in), KD_MEAN_GEOMETRIC, 1.0f, 0, 0, 0, NULL, 0, NULL                    \
+    }
 
 KD_BEGIN
 

@@ -45,7 +45,9 @@ typedef struct kd_net_info {
 
 /** Info to be filled. */
 #define KD_NET_INFO_INIT                                                                           \
-    { sizeof(kd_net_info), 0, 0, 0, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_net_info), 0, 0, 0, 0, 0                                                         \
+    }
 
 /** A view of one parameter tensor, or of its gradient. */
 typedef struct kd_param {
@@ -60,7 +62,8 @@ typedef struct kd_param {
 /** A view to be filled. */
 #define KD_PARAM_INIT                                                                              \
     {                                                                                              \
-        sizeof(kd_param), NULL, 0, 0, {                                                            \
+        sizeof(kd_param), NULL, 0, 0,                                                              \
+        {                                                                                          \
             0                                                                                      \
         }                                                                                          \
     }
@@ -174,7 +177,8 @@ KD_API kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info);
  * @param out_param filled: [rows,columns], name.
  * @return KD_ERR_NULL, _STRUCT, _STATE, _INDEX.
  *
- * Ownership: values are Borrowed from the net. Threads: any. Cost: O(1), allocates nothing.
+ * Ownership: values are Borrowed from the net. Threads: one at a time. Cost: O(1), allocates
+ * nothing.
  */
 KD_API kd_status kd_net_get_param(kd_net *net, size_t index, kd_param *out_param);
 
@@ -186,7 +190,8 @@ KD_API kd_status kd_net_get_param(kd_net *net, size_t index, kd_param *out_param
  * @param out_param filled: [rows,columns], name.
  * @return KD_ERR_NULL, _STRUCT, _STATE, _INDEX (no such name).
  *
- * Ownership: values are Borrowed from the net. Threads: any. Cost: O(params), allocates nothing.
+ * Ownership: values are Borrowed from the net. Threads: one at a time. Cost: O(params), allocates
+ * nothing.
  */
 KD_API kd_status kd_net_find_param(kd_net *net, const char *name, kd_param *out_param);
 

@@ -58,7 +58,9 @@ typedef struct kd_schedule {
 
 /** A schedule to fill in. */
 #define KD_SCHEDULE_INIT                                                                           \
-    { sizeof(kd_schedule), KD_SCHEDULE_CONSTANT, 0.0f, 0.0f, 1.0f, 1, 0 }
+    {                                                                                              \
+        sizeof(kd_schedule), KD_SCHEDULE_CONSTANT, 0.0f, 0.0f, 1.0f, 1, 0                          \
+    }
 
 /** Options of an optimiser; a field that a kind does not use is ignored. */
 typedef struct kd_optimizer_options {
@@ -80,7 +82,9 @@ typedef struct kd_optimizer_options {
 
 /** SGD with rate 0.01 and nothing else. */
 #define KD_OPTIMIZER_OPTIONS_INIT                                                                  \
-    { sizeof(kd_optimizer_options), KD_SGD, 0.01f, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL }
+    {                                                                                              \
+        sizeof(kd_optimizer_options), KD_SGD, 0.01f, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL            \
+    }
 
 KD_BEGIN
 

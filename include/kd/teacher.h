@@ -43,7 +43,9 @@ typedef struct kd_callback_options {
 
 /** Options to fill in. */
 #define KD_CALLBACK_OPTIONS_INIT                                                                   \
-    { sizeof(kd_callback_options), 0, 0, 0.0f, NULL, NULL }
+    {                                                                                              \
+        sizeof(kd_callback_options), 0, 0, 0.0f, NULL, NULL                                        \
+    }
 
 KD_BEGIN
 

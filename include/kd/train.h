@@ -37,7 +37,9 @@ typedef struct kd_workspace_options {
 
 /** Inference of one case at a time. */
 #define KD_WORKSPACE_OPTIONS_INIT                                                                  \
-    { sizeof(kd_workspace_options), 1, 0, 0 }
+    {                                                                                              \
+        sizeof(kd_workspace_options), 1, 0, 0                                                      \
+    }
 
 KD_BEGIN
 

@@ -7,18 +7,21 @@
 /* Far above any struct of ours; a larger size is garbage, and must not be walked. */
 #define LARGEST 4096
 
-static size_t size_of(const void *given) {
+static size_t size_of(const void *given)
+{
     size_t size;
     memcpy(&size, given, sizeof size);
     return size;
 }
 
-bool kdi_base_struct_ok(const void *given) {
+bool kdi_base_struct_ok(const void *given)
+{
     size_t size = size_of(given);
     return size >= sizeof size && size <= LARGEST;
 }
 
-kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given) {
+kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given)
+{
     if (!kdi_base_struct_ok(given)) {
         return KD_ERR_STRUCT;
     }
@@ -34,7 +37,8 @@ kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given
     return KD_OK;
 }
 
-void kdi_base_write_struct(void *given, const void *known, size_t known_size) {
+void kdi_base_write_struct(void *given, const void *known, size_t known_size)
+{
     size_t size = size_of(given);
     size_t written = size < known_size ? size : known_size;
     memcpy((unsigned char *)given + sizeof size, (const unsigned char *)known + sizeof size,
@@ -42,7 +46,8 @@ void kdi_base_write_struct(void *given, const void *known, size_t known_size) {
 }
 
 kd_status kdi_base_open(void *known, size_t known_size, const void *given, const char *name,
-                        int argument, kd_error *error) {
+                        int argument, kd_error *error)
+{
     if (!given) {
         return kdi_base_fail(error, KD_ERR_NULL, argument, "%s is NULL", name);
     }

@@ -12,19 +12,22 @@ typedef struct writer {
     size_t used;
 } writer;
 
-static void put(writer *w, char c) {
+static void put(writer *w, char c)
+{
     if (w->used + 1 < w->size) {
         w->text[w->used++] = c;
     }
 }
 
-static void put_string(writer *w, const char *s) {
+static void put_string(writer *w, const char *s)
+{
     while (*s) {
         put(w, *s++);
     }
 }
 
-static void put_unsigned(writer *w, uint64_t value) {
+static void put_unsigned(writer *w, uint64_t value)
+{
     char digits[20];
     size_t n = 0;
     do {
@@ -36,7 +39,8 @@ static void put_unsigned(writer *w, uint64_t value) {
     }
 }
 
-static void put_signed(writer *w, int64_t value) {
+static void put_signed(writer *w, int64_t value)
+{
     if (value < 0) {
         put(w, '-');
         put_unsigned(w, (uint64_t)0 - (uint64_t)value);
@@ -46,7 +50,8 @@ static void put_signed(writer *w, int64_t value) {
 }
 
 /* Six significant digits of a positive finite number: digits * 10^(exponent-5). */
-static uint32_t six_digits(double value, int *exponent) {
+static uint32_t six_digits(double value, int *exponent)
+{
     *exponent = (int)floor(log10(value));
     /* Two factors, so that the scale of a denormal does not overflow. */
     double scaled =
@@ -62,7 +67,8 @@ static uint32_t six_digits(double value, int *exponent) {
     return (uint32_t)digits;
 }
 
-static void put_fixed(writer *w, const char digit[6], int last, int exponent) {
+static void put_fixed(writer *w, const char digit[6], int last, int exponent)
+{
     if (exponent < 0) {
         put_string(w, "0.");
         for (int i = -1; i > exponent; i--) {
@@ -77,7 +83,8 @@ static void put_fixed(writer *w, const char digit[6], int last, int exponent) {
     }
 }
 
-static void put_double(writer *w, double value) {
+static void put_double(writer *w, double value)
+{
     if (isnan(value)) {
         put_string(w, "nan");
         return;
@@ -109,7 +116,8 @@ static void put_double(writer *w, double value) {
     put_signed(w, exponent);
 }
 
-static void say(writer *w, const char *format, va_list arguments) {
+static void say(writer *w, const char *format, va_list arguments)
+{
     for (; *format; format++) {
         if (*format != '%') {
             put(w, *format);
@@ -135,7 +143,8 @@ static void say(writer *w, const char *format, va_list arguments) {
     w->text[w->used] = '\0';
 }
 
-void kdi_base_say(char *text, size_t size, const char *format, ...) {
+void kdi_base_say(char *text, size_t size, const char *format, ...)
+{
     writer w = {text, size, 0};
     va_list arguments;
     va_start(arguments, format);
@@ -143,7 +152,8 @@ void kdi_base_say(char *text, size_t size, const char *format, ...) {
     va_end(arguments);
 }
 
-kd_status kdi_base_fail(kd_error *error, kd_status status, int argument, const char *format, ...) {
+kd_status kdi_base_fail(kd_error *error, kd_status status, int argument, const char *format, ...)
+{
     if (!error || !kdi_base_struct_ok(error)) {
         return status;
     }

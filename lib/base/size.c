@@ -2,7 +2,8 @@
 /* Arithmetic on sizes that says so instead of wrapping, and spans of memory. */
 #include "base/base.h"
 
-bool kdi_base_mul(size_t a, size_t b, size_t *out) {
+bool kdi_base_mul(size_t a, size_t b, size_t *out)
+{
     if (a != 0 && b > SIZE_MAX / a) {
         return false;
     }
@@ -10,7 +11,8 @@ bool kdi_base_mul(size_t a, size_t b, size_t *out) {
     return true;
 }
 
-bool kdi_base_add(size_t a, size_t b, size_t *out) {
+bool kdi_base_add(size_t a, size_t b, size_t *out)
+{
     if (b > SIZE_MAX - a) {
         return false;
     }
@@ -18,7 +20,8 @@ bool kdi_base_add(size_t a, size_t b, size_t *out) {
     return true;
 }
 
-kd_status kdi_base_check_size(size_t value, const char *name, int argument, kd_error *error) {
+kd_status kdi_base_check_size(size_t value, const char *name, int argument, kd_error *error)
+{
     if (value == 0) {
         return kdi_base_fail(error, KD_ERR_SIZE, argument, "%s is 0", name);
     }
@@ -29,17 +32,20 @@ kd_status kdi_base_check_size(size_t value, const char *name, int argument, kd_e
     return KD_OK;
 }
 
-bool kdi_base_extent(size_t rows, size_t columns, size_t stride, size_t *out_bytes) {
+bool kdi_base_extent(size_t rows, size_t columns, size_t stride, size_t *out_bytes)
+{
     size_t floats;
     return kdi_base_mul(rows - 1, stride, &floats) && kdi_base_add(floats, columns, &floats) &&
            floats <= PTRDIFF_MAX / sizeof(float) && kdi_base_mul(floats, sizeof(float), out_bytes);
 }
 
-static size_t bytes_of(kdi_span s) {
+static size_t bytes_of(kdi_span s)
+{
     return ((s.rows - 1) * s.stride + s.columns) * s.element;
 }
 
-bool kdi_base_overlap(kdi_span a, kdi_span b) {
+bool kdi_base_overlap(kdi_span a, kdi_span b)
+{
     uintptr_t a0 = (uintptr_t)a.start;
     uintptr_t b0 = (uintptr_t)b.start;
     if (!a.start || !b.start || a0 + bytes_of(a) <= b0 || b0 + bytes_of(b) <= a0) {

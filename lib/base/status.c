@@ -2,11 +2,13 @@
 /* Version and names of statuses. */
 #include "base/base.h"
 
-int32_t kd_version(void) {
+int32_t kd_version(void)
+{
     return KD_VERSION_NUM;
 }
 
-const char *kd_status_name(kd_status status) {
+const char *kd_status_name(kd_status status)
+{
     switch (status) {
 #define NAME(name, number, text)                                                                   \
     case name:                                                                                     \
@@ -18,7 +20,8 @@ const char *kd_status_name(kd_status status) {
     }
 }
 
-const char *kd_status_text(kd_status status) {
+const char *kd_status_text(kd_status status)
+{
     switch (status) {
 #define TEXT(name, number, text)                                                                   \
     case name:                                                                                     \

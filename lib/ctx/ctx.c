@@ -7,7 +7,8 @@ struct kd_context {
     kdi_allocator allocator;
 };
 
-static kd_status check(const kd_context_options *o, kd_error *error) {
+static kd_status check(const kd_context_options *o, kd_error *error)
+{
     if (!o->alloc != !o->release) {
         return kdi_base_fail(error, KD_ERR_NULL, 1,
                              "options.%s is NULL, but its counterpart is not",
@@ -27,7 +28,8 @@ static kd_status check(const kd_context_options *o, kd_error *error) {
 }
 
 kd_status kd_context_create(const kd_context_options *options, kd_context **out_context,
-                            kd_error *error) {
+                            kd_error *error)
+{
     if (!out_context) {
         return kdi_base_fail(error, KD_ERR_NULL, 2, "out_context is NULL");
     }
@@ -58,22 +60,26 @@ kd_status kd_context_create(const kd_context_options *options, kd_context **out_
     return KD_OK;
 }
 
-void kd_context_destroy(kd_context *context) {
+void kd_context_destroy(kd_context *context)
+{
     if (context && kdi_base_release(&context->refs)) {
         kdi_allocator allocator = context->allocator;
         kdi_base_delete(&allocator, context, sizeof *context);
     }
 }
 
-kd_context *kdi_ctx_retain(kd_context *context) {
+kd_context *kdi_ctx_retain(kd_context *context)
+{
     kdi_base_retain(&context->refs);
     return context;
 }
 
-void *kdi_ctx_new(kd_context *context, size_t size) {
+void *kdi_ctx_new(kd_context *context, size_t size)
+{
     return kdi_base_new(&context->allocator, size);
 }
 
-void kdi_ctx_delete(kd_context *context, void *pointer, size_t size) {
+void kdi_ctx_delete(kd_context *context, void *pointer, size_t size)
+{
     kdi_base_delete(&context->allocator, pointer, size);
 }

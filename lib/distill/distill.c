@@ -30,7 +30,8 @@ struct kd_distiller {
     kd_error error;
 };
 
-static kd_status check_pair(const kd_net *student, const kd_teacher *teacher, kd_error *error) {
+static kd_status check_pair(const kd_net *student, const kd_teacher *teacher, kd_error *error)
+{
     size_t k = kdi_net_outputs(student);
     size_t inputs = kdi_net_inputs(student);
     if (kdi_teacher_classes(teacher) != k) {
@@ -47,7 +48,8 @@ static kd_status check_pair(const kd_net *student, const kd_teacher *teacher, kd
     return KD_OK;
 }
 
-static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_error *error) {
+static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_error *error)
+{
     kd_workspace_options run = KD_WORKSPACE_OPTIONS_INIT;
     run.batch = o->batch;
     run.training = 1;
@@ -62,7 +64,8 @@ static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_e
     return status;
 }
 
-static kd_status check(const kd_net *student, const kd_teacher *teacher, kd_error *error) {
+static kd_status check(const kd_net *student, const kd_teacher *teacher, kd_error *error)
+{
     if (!student) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "student is NULL");
     }
@@ -74,7 +77,8 @@ static kd_status check(const kd_net *student, const kd_teacher *teacher, kd_erro
 
 kd_status kd_distiller_create(kd_net *student, kd_teacher *teacher,
                               const kd_distiller_options *options, kd_distiller **out_distiller,
-                              kd_error *error) {
+                              kd_error *error)
+{
     if (!out_distiller) {
         return kdi_base_fail(error, KD_ERR_NULL, 4, "out_distiller is NULL");
     }
@@ -111,7 +115,8 @@ kd_status kd_distiller_create(kd_net *student, kd_teacher *teacher,
     return KD_OK;
 }
 
-void kd_distiller_destroy(kd_distiller *distiller) {
+void kd_distiller_destroy(kd_distiller *distiller)
+{
     if (!distiller) {
         return;
     }
@@ -125,13 +130,15 @@ void kd_distiller_destroy(kd_distiller *distiller) {
     kd_context_destroy(context);
 }
 
-const char *kd_distiller_error(const kd_distiller *distiller) {
+const char *kd_distiller_error(const kd_distiller *distiller)
+{
     return distiller ? distiller->error.text : "";
 }
 
 /* The terms that this batch can have: soft with targets, hard with labels. */
 static kd_status make_terms(kd_distiller *d, const kdi_moment *m, bool targets, bool labels,
-                            kd_term *terms, size_t *out_count) {
+                            kd_term *terms, size_t *out_count)
+{
     *out_count = 0;
     if (!targets && m->soft_weight > 0.0f) {
         return kdi_base_fail(&d->error, KD_ERR_NULL, 2,
@@ -155,7 +162,8 @@ static kd_status make_terms(kd_distiller *d, const kdi_moment *m, bool targets, 
 }
 
 static kd_status targets_of(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
-                            kd_targets *targets, const kd_targets **out) {
+                            kd_targets *targets, const kd_targets **out)
+{
     *out = known->targets;
     if (known->targets || !d->teacher) {
         return KD_OK;
@@ -167,7 +175,8 @@ static kd_status targets_of(kd_distiller *d, const kd_batch *known, const kdi_mo
 /* The objective on logits [n,k]; its gradient goes to d_logits unless that is NULL. */
 static kd_status evaluate(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
                           const float *logits, const kd_targets *targets, float *d_logits,
-                          kd_report *report) {
+                          kd_report *report)
+{
     kdi_loss_job job = {
         .words = {.error = &d->error,
                   .in = 2,
@@ -202,7 +211,8 @@ static kd_status evaluate(kd_distiller *d, const kd_batch *known, const kdi_mome
 
 /* First phase: everything that only reads. */
 static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
-                             kd_report *report) {
+                             kd_report *report)
+{
     size_t k = kdi_net_outputs(d->student);
     kd_targets asked;
     const kd_targets *targets;
@@ -227,7 +237,8 @@ static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_m
 }
 
 /* Second phase: gradients, and the update unless more is to come. */
-static kd_status second_phase(kd_distiller *d, bool more, kd_report *report) {
+static kd_status second_phase(kd_distiller *d, bool more, kd_report *report)
+{
     kdi_net_run_gradients(d->run, d->pending);
     double weight = d->pending_weight + report->case_weight;
     bool whole = !d->pending && !more;
@@ -248,7 +259,8 @@ static kd_status second_phase(kd_distiller *d, bool more, kd_report *report) {
     return status;
 }
 
-static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report) {
+static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
+{
     kdi_moment moment;
     kd_status status =
         kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
@@ -274,7 +286,8 @@ static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
 
 /* What step and evaluation share: the checks of the door, and the busy mark. */
 static kd_status enter(kd_distiller *d, const kd_batch *batch, size_t most, kd_batch *known,
-                       const kd_report *out_report) {
+                       const kd_report *out_report)
+{
     if (d->busy) {
         return KD_ERR_BUSY; /* the words belong to the call that is running */
     }
@@ -285,7 +298,8 @@ static kd_status enter(kd_distiller *d, const kd_batch *batch, size_t most, kd_b
     return kdi_net_read_batch(d->student, most, batch, known, &d->error);
 }
 
-kd_status kd_distill_step(kd_distiller *distiller, const kd_batch *batch, kd_report *out_report) {
+kd_status kd_distill_step(kd_distiller *distiller, const kd_batch *batch, kd_report *out_report)
+{
     if (!distiller) {
         return KD_ERR_NULL;
     }
@@ -306,7 +320,8 @@ kd_status kd_distill_step(kd_distiller *distiller, const kd_batch *batch, kd_rep
 
 /* The cases begin .. begin+count of a batch. */
 static kd_batch piece_of(const kd_batch *whole, size_t begin, size_t count,
-                         const kd_targets *targets, kd_targets *piece_targets) {
+                         const kd_targets *targets, kd_targets *piece_targets)
+{
     kd_batch piece = *whole;
     piece.n = count;
     piece.x += begin * piece.x_stride;
@@ -322,7 +337,8 @@ static kd_batch piece_of(const kd_batch *whole, size_t begin, size_t count,
 }
 
 static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, const kdi_moment *m,
-                               kd_report *report) {
+                               kd_report *report)
+{
     size_t k = kdi_net_outputs(d->student);
     kd_targets asked;
     const kd_targets *targets;
@@ -340,7 +356,8 @@ static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, const kdi
 }
 
 /* Targets of the host's for a whole evaluation: their stride must be known to cut them. */
-static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets *targets) {
+static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets *targets)
+{
     kd_status status =
         kdi_base_open(targets, sizeof *targets, known->targets, "batch.targets", 2, &d->error);
     if (status == KD_OK) {
@@ -350,7 +367,8 @@ static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets
     return status;
 }
 
-static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *report) {
+static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *report)
+{
     kdi_moment moment;
     kd_targets targets;
     kd_status status =
@@ -380,8 +398,8 @@ static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *repo
     return status;
 }
 
-kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *batch,
-                              kd_report *out_report) {
+kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *batch, kd_report *out_report)
+{
     if (!distiller) {
         return KD_ERR_NULL;
     }

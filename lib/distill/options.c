@@ -4,7 +4,8 @@
 
 #include "loss/loss.h"
 
-static kd_status check(const kd_distiller_options *o, kd_error *error) {
+static kd_status check(const kd_distiller_options *o, kd_error *error)
+{
     kd_status status = kdi_base_check_size(o->batch, "options.batch", 3, error);
     if (status == KD_OK && !o->temperature_schedule) {
         status = kdi_loss_check_temperature(o->temperature, "options.temperature", 3, error);
@@ -35,7 +36,8 @@ static kd_status check(const kd_distiller_options *o, kd_error *error) {
 }
 
 kd_status kdi_distill_read_options(const kd_distiller_options *options, kd_distiller_options *known,
-                                   kdi_objective *objective, kd_error *error) {
+                                   kdi_objective *objective, kd_error *error)
+{
     *known = (kd_distiller_options)KD_DISTILLER_OPTIONS_INIT;
     kd_status status = KD_OK;
     if (options) {
@@ -67,7 +69,8 @@ kd_status kdi_distill_read_options(const kd_distiller_options *options, kd_disti
 }
 
 kd_status kdi_distill_moment(const kdi_objective *objective, uint64_t step, kdi_moment *out,
-                             kd_error *error) {
+                             kd_error *error)
+{
     *out = (kdi_moment){
         .temperature = (float)kdi_optim_value(&objective->temperature, step),
         .soft_weight = (float)kdi_optim_value(&objective->soft_weight, step),

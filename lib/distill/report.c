@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-void kdi_distill_empty_report(kd_report *r) {
+void kdi_distill_empty_report(kd_report *r)
+{
     *r = (kd_report)KD_REPORT_INIT;
     double none = (double)NAN;
     r->kl = none;
@@ -14,7 +15,8 @@ void kdi_distill_empty_report(kd_report *r) {
     r->gradient_norm = none;
 }
 
-void kdi_distill_fill_report(kd_report *r, const kdi_loss_job *job, const kdi_moment *moment) {
+void kdi_distill_fill_report(kd_report *r, const kdi_loss_job *job, const kdi_moment *moment)
+{
     kdi_distill_empty_report(r);
     const kd_metrics_out *m = &job->metrics;
     for (size_t t = 0; t < job->n_terms; t++) {
@@ -36,7 +38,8 @@ void kdi_distill_fill_report(kd_report *r, const kdi_loss_job *job, const kdi_mo
 }
 
 /* The mean of two means; a side without weight says nothing. */
-static double blend(double a, double a_weight, double b, double b_weight) {
+static double blend(double a, double a_weight, double b, double b_weight)
+{
     if (!(a_weight > 0.0)) {
         return b;
     }
@@ -46,7 +49,8 @@ static double blend(double a, double a_weight, double b, double b_weight) {
     return (a * a_weight + b * b_weight) / (a_weight + b_weight);
 }
 
-static void merge(kd_report *a, const kd_report *b) {
+static void merge(kd_report *a, const kd_report *b)
+{
     double wa = a->case_weight;
     double wb = b->case_weight;
     a->total = blend(a->total, wa, b->total, wb);
@@ -69,7 +73,8 @@ static void merge(kd_report *a, const kd_report *b) {
     a->temperature = b->temperature;
 }
 
-kd_status kd_report_merge(kd_report *into, const kd_report *from) {
+kd_status kd_report_merge(kd_report *into, const kd_report *from)
+{
     if (!into || !from) {
         return KD_ERR_NULL;
     }

@@ -2,7 +2,8 @@
 /* Reference kernels on activations and their deltas. */
 #include "kern/ref.h"
 
-void kdi_k_bias_f32_ref(float *y, size_t n, size_t width, size_t stride, const float *bias) {
+void kdi_k_bias_f32_ref(float *y, size_t n, size_t width, size_t stride, const float *bias)
+{
     for (size_t i = 0; i < n; i++) {
         for (size_t j = 0; j < width; j++) {
             y[i * stride + j] += bias[j];
@@ -10,13 +11,15 @@ void kdi_k_bias_f32_ref(float *y, size_t n, size_t width, size_t stride, const f
     }
 }
 
-void kdi_k_relu_f32_ref(float *y, size_t count) {
+void kdi_k_relu_f32_ref(float *y, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         y[i] = y[i] <= 0.0f ? 0.0f : y[i]; /* NaN is not <= 0 */
     }
 }
 
-void kdi_k_relu_grad_f32_ref(const float *y, float *d, size_t count) {
+void kdi_k_relu_grad_f32_ref(const float *y, float *d, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         d[i] = y[i] <= 0.0f ? 0.0f : d[i];
     }
@@ -30,7 +33,8 @@ void kdi_k_relu_grad_f32_ref(const float *y, float *d, size_t count) {
 #define DROP_SPAN (8 * KDI_RNG_BLOCKS)
 
 static void drop_piece(const uint32_t *word, uint32_t shift, const kdi_drop *drop, const float *x,
-                       float *y, size_t count) {
+                       float *y, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
         uint32_t lane = word[i] >> shift & 0xFFFFu;
         float kept = x[i] * drop->scale;
@@ -38,7 +42,8 @@ static void drop_piece(const uint32_t *word, uint32_t shift, const kdi_drop *dro
     }
 }
 
-void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_t width) {
+void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_t width)
+{
     uint32_t counter[4] = {0, drop->epoch, (uint32_t)drop->id, (uint32_t)(drop->id >> 32)};
     uint32_t word[4][KDI_RNG_BLOCKS];
     for (size_t i = 0; i < width; i += KDI_RNG_BLOCKS) {
@@ -53,7 +58,8 @@ void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_
 }
 
 void kdi_k_colsum_f32_ref(const float *d, size_t n, size_t width, size_t stride, float beta,
-                          float *out) {
+                          float *out)
+{
     enum { BLOCK = 64 };
     for (size_t begin = 0; begin < width; begin += BLOCK) {
         size_t count = width - begin < BLOCK ? width - begin : BLOCK;

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-bool kdi_k_max_f32_ref(const float *x, size_t k, float *out_max) {
+bool kdi_k_max_f32_ref(const float *x, size_t k, float *out_max)
+{
     float max = -INFINITY;
     bool good = true;
     for (size_t i = 0; i < k; i++) {
@@ -15,7 +16,8 @@ bool kdi_k_max_f32_ref(const float *x, size_t k, float *out_max) {
     return good;
 }
 
-double kdi_k_sumexp_f32_ref(const float *x, size_t k, double max, double scale) {
+double kdi_k_sumexp_f32_ref(const float *x, size_t k, double max, double scale)
+{
     double sum = 0.0;
     for (size_t i = 0; i < k; i++) {
         sum += exp(((double)x[i] - max) * scale);
@@ -24,13 +26,15 @@ double kdi_k_sumexp_f32_ref(const float *x, size_t k, double max, double scale) 
 }
 
 void kdi_k_logprob_f32_ref(const float *x, size_t k, double max, double scale, double log_sum,
-                           double *out) {
+                           double *out)
+{
     for (size_t i = 0; i < k; i++) {
         out[i] = ((double)x[i] - max) * scale - log_sum;
     }
 }
 
-void kdi_k_exp_f64_ref(const double *x, size_t k, double *out) {
+void kdi_k_exp_f64_ref(const double *x, size_t k, double *out)
+{
     for (size_t i = 0; i < k; i++) {
         out[i] = exp(x[i]);
     }

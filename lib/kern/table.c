@@ -21,6 +21,7 @@ static const kdi_kernels reference = {
     .max_norm_f32 = kdi_k_max_norm_f32_ref,
 };
 
-const kdi_kernels *kdi_kern(void) {
+const kdi_kernels *kdi_kern(void)
+{
     return &reference;
 }

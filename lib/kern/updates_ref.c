@@ -9,7 +9,8 @@
  * Without their sign bit, floats are ordered as the integers of their bits, and infinities and NaNs
  * come above all finite ones. So one integer maximum finds both, and compilers vectorise it.
  */
-bool kdi_k_absmax_f32_ref(const float *x, size_t count, float *out_max) {
+bool kdi_k_absmax_f32_ref(const float *x, size_t count, float *out_max)
+{
     int32_t max = 0;
     for (size_t i = 0; i < count; i++) {
         int32_t bits;
@@ -22,7 +23,8 @@ bool kdi_k_absmax_f32_ref(const float *x, size_t count, float *out_max) {
 }
 
 /* Eight sums side by side: no addition waits for the one before. */
-double kdi_k_sumsq_f32_ref(const float *x, size_t count) {
+double kdi_k_sumsq_f32_ref(const float *x, size_t count)
+{
     enum { LANES = 8 };
     double sum[LANES] = {0};
     size_t i = 0;
@@ -41,14 +43,16 @@ double kdi_k_sumsq_f32_ref(const float *x, size_t count) {
     return total;
 }
 
-void kdi_k_scale_f32_ref(float *x, size_t count, float factor) {
+void kdi_k_scale_f32_ref(float *x, size_t count, float factor)
+{
     for (size_t i = 0; i < count; i++) {
         x[i] *= factor;
     }
 }
 
 void kdi_k_sgd_f32_ref(const kdi_sgd *step, float *restrict w, float *restrict m,
-                       const float *restrict g, size_t count) {
+                       const float *restrict g, size_t count)
+{
     float rate = (float)step->rate;
     float momentum = (float)step->momentum;
     float decay = (float)step->decay;
@@ -69,7 +73,8 @@ void kdi_k_sgd_f32_ref(const kdi_sgd *step, float *restrict w, float *restrict m
 }
 
 void kdi_k_adam_f32_ref(const kdi_adam *step, float *restrict w, float *restrict a,
-                        float *restrict s, const float *restrict g, size_t count) {
+                        float *restrict s, const float *restrict g, size_t count)
+{
     float b1 = (float)step->beta1;
     float b2 = (float)step->beta2;
     float rest1 = (float)(1.0 - step->beta1);
@@ -89,7 +94,8 @@ void kdi_k_adam_f32_ref(const kdi_adam *step, float *restrict w, float *restrict
     }
 }
 
-void kdi_k_max_norm_f32_ref(float *w, size_t rows, size_t columns, double limit) {
+void kdi_k_max_norm_f32_ref(float *w, size_t rows, size_t columns, double limit)
+{
     for (size_t i = 0; i < rows; i++) {
         double length = sqrt(kdi_k_sumsq_f32_ref(w + i * columns, columns));
         if (length > limit) {

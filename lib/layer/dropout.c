@@ -7,7 +7,8 @@
 #include "layer/layer.h"
 
 static void drop_rows(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
-                      kdi_rows y) {
+                      kdi_rows y)
+{
     kdi_drop drop = {
         .key = kdi_base_rng_key(pass->seed, KDI_STREAM_DROPOUT | pass->node),
         .epoch = pass->epoch,
@@ -21,7 +22,8 @@ static void drop_rows(const kdi_layer *layer, const kdi_pass *pass, const float 
 }
 
 static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, kdi_rows dy,
-                  kdi_rows dx) {
+                  kdi_rows dx)
+{
     (void)y;
     (void)dx;
     drop_rows(layer, pass, dy.values, dy.stride, dy);

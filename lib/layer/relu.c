@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static void infer(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows y) {
+static void infer(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows y)
+{
     for (size_t i = 0; i < n; i++) {
         float *row = y.values + i * y.stride;
         if (row != x + i * x_stride) {
@@ -16,12 +17,14 @@ static void infer(const kdi_layer *layer, size_t n, const float *x, size_t x_str
 }
 
 static void forward(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
-                    kdi_rows y) {
+                    kdi_rows y)
+{
     infer(layer, pass->n, x, x_stride, y);
 }
 
 static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, kdi_rows dy,
-                  kdi_rows dx) {
+                  kdi_rows dx)
+{
     (void)dx;
     for (size_t i = 0; i < pass->n; i++) {
         kdi_kern()->relu_grad_f32(y + i * layer->out, dy.values + i * dy.stride, layer->out);

@@ -5,7 +5,8 @@
 #include <math.h>
 
 kd_status kdi_loss_check_temperature(float temperature, const char *name, int argument,
-                                     kd_error *error) {
+                                     kd_error *error)
+{
     if (isfinite(temperature) && temperature > 0.0f) {
         return KD_OK;
     }
@@ -13,7 +14,8 @@ kd_status kdi_loss_check_temperature(float temperature, const char *name, int ar
                          name, (double)temperature);
 }
 
-kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error) {
+kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error)
+{
     if (isfinite(weight) && weight >= 0.0f) {
         return KD_OK;
     }
@@ -22,7 +24,8 @@ kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd
 }
 
 kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *name, int argument,
-                                 double *out_sum, kd_error *error) {
+                                 double *out_sum, kd_error *error)
+{
     double sum = weights ? 0.0 : (double)n;
     for (size_t i = 0; weights && i < n; i++) {
         if (!(isfinite(weights[i]) && weights[i] >= 0.0f)) {
@@ -37,7 +40,8 @@ kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *nam
 }
 
 kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,
-                                const char *name, int argument, kd_error *error) {
+                                const char *name, int argument, kd_error *error)
+{
     if (!values) {
         return kdi_base_fail(error, KD_ERR_NULL, argument, "%s is NULL", name);
     }

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_terms) {
+static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_terms)
+{
     const kdi_loss_words *w = &job->words;
     if (!terms) {
         return kdi_base_fail(w->error, KD_ERR_NULL, w->terms, "terms is NULL");
@@ -32,7 +33,8 @@ static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_te
     return KD_OK;
 }
 
-static kd_status check_term(kdi_loss_job *job, size_t i) {
+static kd_status check_term(kdi_loss_job *job, size_t i)
+{
     const kdi_loss_words *w = &job->words;
     const kd_term *term = &job->terms[i];
     const kdi_term_ops *ops = kdi_loss_term(term->kind);
@@ -60,7 +62,8 @@ static kd_status check_term(kdi_loss_job *job, size_t i) {
     return KD_OK;
 }
 
-kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument) {
+kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument)
+{
     const kd_targets *t = &job->targets;
     bool fixed = t->kind == KD_TARGET_PROBABILITIES && t->temperature != 0.0f;
     if (!fixed || t->temperature == temperature) {
@@ -71,7 +74,8 @@ kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, in
                          job->words.targets, (double)t->temperature, (double)temperature);
 }
 
-static kd_status check_needs(kdi_loss_job *job, size_t i) {
+static kd_status check_needs(kdi_loss_job *job, size_t i)
+{
     const kdi_loss_words *w = &job->words;
     const kd_term *term = &job->terms[i];
     const kdi_term_ops *ops = kdi_loss_term(term->kind);
@@ -94,7 +98,8 @@ static kd_status check_needs(kdi_loss_job *job, size_t i) {
     return ops->tempered ? kdi_loss_check_retemper(job, term->temperature, w->in) : KD_OK;
 }
 
-static kd_status check_targets(kdi_loss_job *job) {
+static kd_status check_targets(kdi_loss_job *job)
+{
     const kdi_loss_words *w = &job->words;
     kd_targets *t = &job->targets;
     kd_status status = kdi_base_open(t, sizeof *t, job->in.targets, w->targets, w->in, w->error);
@@ -126,7 +131,8 @@ static kd_status check_targets(kdi_loss_job *job) {
     return status;
 }
 
-static kd_status check_labels(kdi_loss_job *job) {
+static kd_status check_labels(kdi_loss_job *job)
+{
     const kd_loss_in *in = &job->in;
     for (size_t i = 0; in->labels && i < in->n; i++) {
         if (in->labels[i] < -1 || (in->labels[i] >= 0 && (size_t)in->labels[i] >= in->k)) {
@@ -138,19 +144,23 @@ static kd_status check_labels(kdi_loss_job *job) {
     return KD_OK;
 }
 
-static kdi_span floats(const float *start, size_t rows, size_t columns, size_t stride) {
+static kdi_span floats(const float *start, size_t rows, size_t columns, size_t stride)
+{
     return (kdi_span){start, rows, columns, stride, sizeof(float)};
 }
 
-static kdi_span flat(const void *start, size_t count, size_t element) {
+static kdi_span flat(const void *start, size_t count, size_t element)
+{
     return (kdi_span){start, 1, count, count, element};
 }
 
-static kd_status refuse_overlap(const kdi_loss_words *w, const char *a, const char *b) {
+static kd_status refuse_overlap(const kdi_loss_words *w, const char *a, const char *b)
+{
     return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->out, "%s overlaps %s", a, b);
 }
 
-static kd_status check_overlap(kdi_loss_job *job) {
+static kd_status check_overlap(kdi_loss_job *job)
+{
     const kdi_loss_words *w = &job->words;
     const kd_loss_in *in = &job->in;
     const kd_loss_out *out = &job->out;
@@ -179,7 +189,8 @@ static kd_status check_overlap(kdi_loss_job *job) {
                                        : KD_OK;
 }
 
-static kd_status check_sizes(kdi_loss_job *job) {
+static kd_status check_sizes(kdi_loss_job *job)
+{
     const kdi_loss_words *w = &job->words;
     kd_loss_in *in = &job->in;
     char name[32];
@@ -201,7 +212,8 @@ static kd_status check_sizes(kdi_loss_job *job) {
 }
 
 kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms,
-                         const kd_loss_in *in, const kd_loss_out *out) {
+                         const kd_loss_in *in, const kd_loss_out *out)
+{
     const kdi_loss_words *w = &job->words;
     kd_status status = KD_OK;
     if (terms || n_terms || !job->measure) {

@@ -9,7 +9,8 @@
 /* How far from 1 the sum of given probabilities may be. */
 #define SUM_TOLERANCE 1e-4
 
-static kd_status find_bad(const float *x, size_t k, kdi_fault *fault) {
+static kd_status find_bad(const float *x, size_t k, kdi_fault *fault)
+{
     for (size_t i = 0; i < k; i++) {
         if (!(x[i] < INFINITY)) {
             fault->index = i;
@@ -21,8 +22,8 @@ static kd_status find_bad(const float *x, size_t k, kdi_fault *fault) {
 }
 
 /* A row of scores, of which x * per_unit are natural-log units: logits or log-probabilities. */
-static kd_status open_scores(kdi_dist *d, const float *x, size_t k, double scale,
-                             kdi_fault *fault) {
+static kd_status open_scores(kdi_dist *d, const float *x, size_t k, double scale, kdi_fault *fault)
+{
     float max;
     if (!kdi_kern()->max_f32(x, k, &max)) {
         return find_bad(x, k, fault);
@@ -38,11 +39,13 @@ static kd_status open_scores(kdi_dist *d, const float *x, size_t k, double scale
 }
 
 kd_status kdi_loss_dist_logits(kdi_dist *d, const float *x, size_t k, double temperature,
-                               kdi_fault *fault) {
+                               kdi_fault *fault)
+{
     return open_scores(d, x, k, 1.0 / temperature, fault);
 }
 
-static kd_status check_sum(double sum, kdi_fault *fault) {
+static kd_status check_sum(double sum, kdi_fault *fault)
+{
     if (fabs(sum - 1.0) <= SUM_TOLERANCE) {
         return KD_OK;
     }
@@ -51,7 +54,8 @@ static kd_status check_sum(double sum, kdi_fault *fault) {
     return KD_ERR_PROBABILITY;
 }
 
-static kd_status open_probabilities(kdi_dist *d, const float *x, size_t k, kdi_fault *fault) {
+static kd_status open_probabilities(kdi_dist *d, const float *x, size_t k, kdi_fault *fault)
+{
     double sum = 0.0;
     for (size_t i = 0; i < k; i++) {
         if (!(x[i] >= 0.0f && x[i] < INFINITY)) {
@@ -67,7 +71,8 @@ static kd_status open_probabilities(kdi_dist *d, const float *x, size_t k, kdi_f
 
 /* Log-probabilities at T0 are logits/T0 plus a constant: T0/T of them are logits/T plus one. */
 static kd_status open_log_probabilities(kdi_dist *d, const float *x, size_t k, double ratio,
-                                        kdi_fault *fault) {
+                                        kdi_fault *fault)
+{
     kd_status status = open_scores(d, x, k, ratio, fault);
     if (status != KD_OK) {
         return status;
@@ -76,7 +81,8 @@ static kd_status open_log_probabilities(kdi_dist *d, const float *x, size_t k, d
 }
 
 kd_status kdi_loss_dist_targets(kdi_dist *d, const kd_targets *targets, const float *x, size_t k,
-                                double temperature, kdi_fault *fault) {
+                                double temperature, kdi_fault *fault)
+{
     fault->target = true;
     kd_status status;
     switch (targets->kind) {
@@ -93,7 +99,8 @@ kd_status kdi_loss_dist_targets(kdi_dist *d, const kd_targets *targets, const fl
     return status;
 }
 
-void kdi_loss_dist_log(const kdi_dist *d, size_t begin, size_t count, double *out) {
+void kdi_loss_dist_log(const kdi_dist *d, size_t begin, size_t count, double *out)
+{
     if (!d->probabilities) {
         kdi_kern()->logprob_f32(d->x + begin, count, d->max, d->scale, d->log_sum, out);
         return;
@@ -103,7 +110,8 @@ void kdi_loss_dist_log(const kdi_dist *d, size_t begin, size_t count, double *ou
     }
 }
 
-void kdi_loss_dist_exp(const kdi_dist *d, size_t begin, size_t count, double *out) {
+void kdi_loss_dist_exp(const kdi_dist *d, size_t begin, size_t count, double *out)
+{
     if (d->probabilities) {
         for (size_t i = 0; i < count; i++) {
             out[i] = (double)d->x[begin + i];
@@ -115,12 +123,14 @@ void kdi_loss_dist_exp(const kdi_dist *d, size_t begin, size_t count, double *ou
 }
 
 /* -inf times 0 is 0 here: the limit of p ln p. */
-static double weighted(double p, double log_p) {
+static double weighted(double p, double log_p)
+{
     return p > 0.0 ? p * log_p : 0.0;
 }
 
 kd_status kdi_loss_dist_compare(const kdi_dist *p, const kdi_dist *q, size_t k, kdi_dist_sums *out,
-                                kdi_fault *fault) {
+                                kdi_fault *fault)
+{
     *out = (kdi_dist_sums){0};
     for (size_t begin = 0; begin < k; begin += KDI_LOSS_BLOCK) {
         size_t count = k - begin < KDI_LOSS_BLOCK ? k - begin : KDI_LOSS_BLOCK;

@@ -12,15 +12,18 @@ typedef struct ensemble_call {
     kd_error *error;
 } ensemble_call;
 
-static double weight_of(const ensemble_call *c, size_t member) {
+static double weight_of(const ensemble_call *c, size_t member)
+{
     return c->in.weights ? (double)c->in.weights[member] : 1.0;
 }
 
-static const float *row_of(const ensemble_call *c, size_t member, size_t row) {
+static const float *row_of(const ensemble_call *c, size_t member, size_t row)
+{
     return c->in.logits[member] + row * c->in.stride;
 }
 
-static kd_status check_member(ensemble_call *c, size_t m) {
+static kd_status check_member(ensemble_call *c, size_t m)
+{
     char name[40];
     kdi_base_say(name, sizeof name, "in.logits[%z]", m);
     kd_status status =
@@ -38,7 +41,8 @@ static kd_status check_member(ensemble_call *c, size_t m) {
     return KD_OK;
 }
 
-static kd_status check_sizes(ensemble_call *c) {
+static kd_status check_sizes(ensemble_call *c)
+{
     kd_error *e = c->error;
     kd_status status = kdi_base_check_size(c->in.members, "in.members", 1, e);
     if (status == KD_OK && c->in.members > KD_MAX_MEMBERS) {
@@ -60,7 +64,8 @@ static kd_status check_sizes(ensemble_call *c) {
     return status;
 }
 
-static kd_status check_weights(ensemble_call *c) {
+static kd_status check_weights(ensemble_call *c)
+{
     kd_status status = kdi_loss_check_weights(c->in.weights, c->in.members, "in.weights", 1,
                                               &c->weight_sum, c->error);
     if (status == KD_OK && !(c->weight_sum > 0.0)) {
@@ -69,7 +74,8 @@ static kd_status check_weights(ensemble_call *c) {
     return status;
 }
 
-static kd_status check(ensemble_call *c) {
+static kd_status check(ensemble_call *c)
+{
     kd_error *e = c->error;
     if (c->in.kind != KD_MEAN_ARITHMETIC && c->in.kind != KD_MEAN_GEOMETRIC) {
         return kdi_base_fail(e, KD_ERR_KIND, 1, "in.kind is %i, no such kind", (int64_t)c->in.kind);
@@ -94,7 +100,8 @@ static kd_status check(ensemble_call *c) {
     return status;
 }
 
-static kd_status open_members(const ensemble_call *c, size_t row, kdi_dist *members) {
+static kd_status open_members(const ensemble_call *c, size_t row, kdi_dist *members)
+{
     for (size_t m = 0; m < c->in.members; m++) {
         kdi_fault fault = {0};
         kd_status status = kdi_loss_dist_logits(&members[m], row_of(c, m, row), c->in.k,
@@ -113,7 +120,8 @@ static kd_status open_members(const ensemble_call *c, size_t row, kdi_dist *memb
 
 /* sum w_m p_m of a block. */
 static void arithmetic_block(const ensemble_call *c, const kdi_dist *members, size_t begin,
-                             size_t count, double *sum) {
+                             size_t count, double *sum)
+{
     for (size_t m = 0; m < c->in.members; m++) {
         double p[KDI_LOSS_BLOCK];
         double weight = weight_of(c, m) / c->weight_sum;
@@ -126,7 +134,8 @@ static void arithmetic_block(const ensemble_call *c, const kdi_dist *members, si
 
 /* sum w_m ln p_m of a block: ln of the geometric mean, but for its normaliser. */
 static void geometric_block(const ensemble_call *c, const kdi_dist *members, size_t begin,
-                            size_t count, double *sum) {
+                            size_t count, double *sum)
+{
     for (size_t m = 0; m < c->in.members; m++) {
         double log_p[KDI_LOSS_BLOCK];
         double weight = weight_of(c, m) / c->weight_sum;
@@ -138,7 +147,8 @@ static void geometric_block(const ensemble_call *c, const kdi_dist *members, siz
 }
 
 /* ln sum_i prod_m p_mi^w_m. At most 0, so nothing overflows; a sum of 0 is found by the caller. */
-static double geometric_log_sum(const ensemble_call *c, const kdi_dist *members) {
+static double geometric_log_sum(const ensemble_call *c, const kdi_dist *members)
+{
     double max = -(double)INFINITY;
     double total = 0.0;
     for (int pass = 0; pass < 2; pass++) {
@@ -159,7 +169,8 @@ static double geometric_log_sum(const ensemble_call *c, const kdi_dist *members)
     return max + log(total);
 }
 
-static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members) {
+static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members)
+{
     kd_status status = open_members(c, row, members);
     if (status != KD_OK) {
         return status;
@@ -183,8 +194,8 @@ static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members)
     return KD_OK;
 }
 
-kd_status kd_ensemble_mean(const kd_ensemble_in *in, float *out, size_t out_stride,
-                           kd_error *error) {
+kd_status kd_ensemble_mean(const kd_ensemble_in *in, float *out, size_t out_stride, kd_error *error)
+{
     ensemble_call c = {.out = out, .out_stride = out_stride, .error = error};
     kd_status status = kdi_base_open(&c.in, sizeof c.in, in, "in", 1, error);
     if (status == KD_OK) {

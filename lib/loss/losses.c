@@ -5,7 +5,8 @@
 #define IN_WORDS .prefix = "in.", .logits = "in.logits", .targets = "in.targets"
 
 static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, size_t n_terms,
-                          const kd_loss_in *in, kd_loss_out *out) {
+                          const kd_loss_in *in, kd_loss_out *out)
+{
     if (!out) {
         return kdi_base_fail(words->error, KD_ERR_NULL, words->out, "out is NULL");
     }
@@ -21,12 +22,14 @@ static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, siz
 }
 
 kd_status kd_loss(const kd_term *terms, size_t n_terms, const kd_loss_in *in, kd_loss_out *out,
-                  kd_error *error) {
+                  kd_error *error)
+{
     kdi_loss_words words = {.error = error, .terms = 1, .in = 3, .out = 4, IN_WORDS};
     return evaluate(&words, terms, n_terms, in, out);
 }
 
-kd_status kd_cross_entropy(const kd_loss_in *in, kd_loss_out *out, kd_error *error) {
+kd_status kd_cross_entropy(const kd_loss_in *in, kd_loss_out *out, kd_error *error)
+{
     kdi_loss_words words = {.error = error, .in = 1, .out = 2, IN_WORDS};
     kd_term term = KD_TERM_INIT;
     term.kind = KD_TERM_HARD;
@@ -34,7 +37,8 @@ kd_status kd_cross_entropy(const kd_loss_in *in, kd_loss_out *out, kd_error *err
 }
 
 kd_status kd_soft_cross_entropy(const kd_loss_in *in, float temperature, kd_loss_out *out,
-                                kd_error *error) {
+                                kd_error *error)
+{
     kdi_loss_words words = {.error = error, .in = 1, .out = 3, IN_WORDS};
     kd_term term = KD_TERM_INIT;
     term.kind = KD_TERM_SOFT;
@@ -42,15 +46,16 @@ kd_status kd_soft_cross_entropy(const kd_loss_in *in, float temperature, kd_loss
     return evaluate(&words, &term, 1, in, out);
 }
 
-kd_status kd_match_logits(const kd_loss_in *in, kd_loss_out *out, kd_error *error) {
+kd_status kd_match_logits(const kd_loss_in *in, kd_loss_out *out, kd_error *error)
+{
     kdi_loss_words words = {.error = error, .in = 1, .out = 2, IN_WORDS};
     kd_term term = KD_TERM_INIT;
     term.kind = KD_TERM_MATCH;
     return evaluate(&words, &term, 1, in, out);
 }
 
-kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *out,
-                     kd_error *error) {
+kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *out, kd_error *error)
+{
     kdi_loss_job job = {.words = {.error = error, .in = 1, .out = 3, IN_WORDS}};
     job.measure = true;
     job.temperature = (double)temperature;

@@ -14,16 +14,19 @@ typedef struct sums {
     uint64_t cases, labelled, errors;
 } sums;
 
-static double weight_of(const kdi_loss_job *job, size_t row) {
+static double weight_of(const kdi_loss_job *job, size_t row)
+{
     return job->in.case_weights ? (double)job->in.case_weights[row] : 1.0;
 }
 
-static bool applies(const kd_term *term, const kdi_case *c) {
+static bool applies(const kd_term *term, const kdi_case *c)
+{
     return !kdi_loss_term(term->kind)->needs_labels || c->label >= 0;
 }
 
 /* Whether any term speaks of the case; a job without terms only measures, so all count. */
-static bool counts(const kdi_loss_job *job, const kdi_case *c) {
+static bool counts(const kdi_loss_job *job, const kdi_case *c)
+{
     bool any = job->n_terms == 0;
     for (size_t t = 0; t < job->n_terms; t++) {
         any = any || applies(&job->terms[t], c);
@@ -31,7 +34,8 @@ static bool counts(const kdi_loss_job *job, const kdi_case *c) {
     return any;
 }
 
-static kdi_case case_of(const kdi_loss_job *job, size_t row) {
+static kdi_case case_of(const kdi_loss_job *job, size_t row)
+{
     return (kdi_case){
         .z = job->in.logits + row * job->in.logits_stride,
         .v = job->has_targets ? job->targets.values + row * job->targets.stride : NULL,
@@ -41,7 +45,8 @@ static kdi_case case_of(const kdi_loss_job *job, size_t row) {
     };
 }
 
-static kd_status blame(const kdi_loss_job *job, kd_status status, size_t row, const kdi_fault *f) {
+static kd_status blame(const kdi_loss_job *job, kd_status status, size_t row, const kdi_fault *f)
+{
     const kdi_loss_words *w = &job->words;
     const char *side = f->target ? w->targets : w->logits;
     const char *field = f->target ? ".values" : "";
@@ -62,7 +67,8 @@ static kd_status blame(const kdi_loss_job *job, kd_status status, size_t row, co
                          f->value);
 }
 
-static size_t largest(const float *x, size_t k) {
+static size_t largest(const float *x, size_t k)
+{
     size_t best = 0;
     for (size_t i = 1; i < k; i++) {
         best = x[i] > x[best] ? i : best;
@@ -71,7 +77,8 @@ static size_t largest(const float *x, size_t k) {
 }
 
 static kd_status measure_case(const kdi_loss_job *job, const kdi_case *c, double weight, sums *s,
-                              kdi_fault *fault) {
+                              kdi_fault *fault)
+{
     kdi_dist q;
     kdi_dist p;
     kdi_dist_sums d;
@@ -101,7 +108,8 @@ static kd_status measure_case(const kdi_loss_job *job, const kdi_case *c, double
 }
 
 static bool write_gradient(const kdi_loss_job *job, const kdi_case *c, const kdi_term_state *states,
-                           double factor, float *d) {
+                           double factor, float *d)
+{
     bool finite = true;
     for (size_t begin = 0; begin < c->k; begin += KDI_LOSS_BLOCK) {
         size_t count = c->k - begin < KDI_LOSS_BLOCK ? c->k - begin : KDI_LOSS_BLOCK;
@@ -122,7 +130,8 @@ static bool write_gradient(const kdi_loss_job *job, const kdi_case *c, const kdi
     return finite;
 }
 
-static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, sums *s) {
+static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, sums *s)
+{
     kdi_case c = case_of(job, row);
     double weight = counts(job, &c) ? weight_of(job, row) : 0.0;
     kdi_term_state states[KD_MAX_TERMS];
@@ -151,7 +160,8 @@ static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, s
 }
 
 /* The divisor must be known before the first gradient is written. */
-static kd_status weigh(const kdi_loss_job *job, sums *s) {
+static kd_status weigh(const kdi_loss_job *job, sums *s)
+{
     for (size_t row = 0; row < job->in.n; row++) {
         kdi_case c = case_of(job, row);
         double weight = counts(job, &c) ? weight_of(job, row) : 0.0;
@@ -166,7 +176,8 @@ static kd_status weigh(const kdi_loss_job *job, sums *s) {
                          job->in.n, job->words.prefix, job->words.prefix);
 }
 
-static void finish(kdi_loss_job *job, const sums *s) {
+static void finish(kdi_loss_job *job, const sums *s)
+{
     job->out.total = 0.0;
     for (size_t t = 0; t < job->n_terms; t++) {
         job->values[t] = s->value[t] / s->weight;
@@ -192,7 +203,8 @@ static void finish(kdi_loss_job *job, const sums *s) {
     };
 }
 
-kd_status kdi_loss_run(kdi_loss_job *job) {
+kd_status kdi_loss_run(kdi_loss_job *job)
+{
     sums s = {0};
     kd_status status = weigh(job, &s);
     for (size_t row = 0; status == KD_OK && row < job->in.n; row++) {

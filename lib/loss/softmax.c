@@ -12,7 +12,8 @@ typedef struct softmax_call {
     bool logarithm;
 } softmax_call;
 
-static kd_status check(softmax_call *c) {
+static kd_status check(softmax_call *c)
+{
     kd_error *e = c->error;
     kd_status status = kdi_base_check_size(c->n, "n", 2, e);
     if (status == KD_OK) {
@@ -39,7 +40,8 @@ static kd_status check(softmax_call *c) {
     return KD_OK;
 }
 
-static void write_row(const kdi_dist *d, size_t k, bool logarithm, float *out) {
+static void write_row(const kdi_dist *d, size_t k, bool logarithm, float *out)
+{
     for (size_t begin = 0; begin < k; begin += KDI_LOSS_BLOCK) {
         size_t count = k - begin < KDI_LOSS_BLOCK ? k - begin : KDI_LOSS_BLOCK;
         double p[KDI_LOSS_BLOCK];
@@ -50,7 +52,8 @@ static void write_row(const kdi_dist *d, size_t k, bool logarithm, float *out) {
     }
 }
 
-static kd_status run(softmax_call *c) {
+static kd_status run(softmax_call *c)
+{
     kd_status status = check(c);
     for (size_t row = 0; status == KD_OK && row < c->n; row++) {
         kdi_dist d;
@@ -70,13 +73,15 @@ static kd_status run(softmax_call *c) {
 }
 
 kd_status kd_softmax(const float *logits, size_t n, size_t k, size_t stride, float temperature,
-                     float *out, size_t out_stride, kd_error *error) {
+                     float *out, size_t out_stride, kd_error *error)
+{
     softmax_call c = {logits, n, k, stride, temperature, out, out_stride, error, false};
     return run(&c);
 }
 
 kd_status kd_log_softmax(const float *logits, size_t n, size_t k, size_t stride, float temperature,
-                         float *out, size_t out_stride, kd_error *error) {
+                         float *out, size_t out_stride, kd_error *error)
+{
     softmax_call c = {logits, n, k, stride, temperature, out, out_stride, error, true};
     return run(&c);
 }

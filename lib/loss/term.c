@@ -2,7 +2,8 @@
 /* The kinds of term. */
 #include "loss/term.h"
 
-const kdi_term_ops *kdi_loss_term(kd_term_kind kind) {
+const kdi_term_ops *kdi_loss_term(kd_term_kind kind)
+{
     switch (kind) {
     case KD_TERM_HARD:
         return &kdi_loss_term_hard;

@@ -5,7 +5,8 @@
 #include <math.h>
 
 static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                       double *out_value, kdi_fault *fault) {
+                       double *out_value, kdi_fault *fault)
+{
     (void)term;
     kd_status status = kdi_loss_dist_logits(&state->q, c->z, c->k, 1.0, fault);
     if (status != KD_OK) {
@@ -23,7 +24,8 @@ static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *s
 }
 
 static void add_gradient(const kd_term *term, const kdi_case *c, const kdi_term_state *state,
-                         size_t begin, size_t count, double factor, double *gradient) {
+                         size_t begin, size_t count, double factor, double *gradient)
+{
     (void)term;
     double q[KDI_LOSS_BLOCK];
     kdi_loss_dist_exp(&state->q, begin, count, q);

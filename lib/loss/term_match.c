@@ -7,16 +7,18 @@
 
 #include <math.h>
 
-static bool accepts_up_to_a_constant(kd_target_kind kind) {
+static bool accepts_up_to_a_constant(kd_target_kind kind)
+{
     return kind == KD_TARGET_LOGITS || kind == KD_TARGET_LOG_PROBABILITIES;
 }
 
-static bool accepts_logits(kd_target_kind kind) {
+static bool accepts_logits(kd_target_kind kind)
+{
     return kind == KD_TARGET_LOGITS;
 }
 
-static kd_status mean_of(const float *x, size_t k, double *out_mean, bool target,
-                         kdi_fault *fault) {
+static kd_status mean_of(const float *x, size_t k, double *out_mean, bool target, kdi_fault *fault)
+{
     double sum = 0.0;
     for (size_t i = 0; i < k; i++) {
         if (!isfinite(x[i])) {
@@ -29,12 +31,14 @@ static kd_status mean_of(const float *x, size_t k, double *out_mean, bool target
     return KD_OK;
 }
 
-static double difference(const kdi_case *c, const kdi_term_state *s, size_t i) {
+static double difference(const kdi_case *c, const kdi_term_state *s, size_t i)
+{
     return ((double)c->z[i] - s->z_mean) - ((double)c->v[i] - s->v_mean) * s->v_scale;
 }
 
 static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                       double *out_value, kdi_fault *fault) {
+                       double *out_value, kdi_fault *fault)
+{
     kd_status status = mean_of(c->z, c->k, &state->z_mean, false, fault);
     if (status == KD_OK) {
         status = mean_of(c->v, c->k, &state->v_mean, true, fault);
@@ -64,7 +68,8 @@ static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *s
 }
 
 static void add_gradient(const kd_term *term, const kdi_case *c, const kdi_term_state *state,
-                         size_t begin, size_t count, double factor, double *gradient) {
+                         size_t begin, size_t count, double factor, double *gradient)
+{
     (void)term;
     for (size_t i = 0; i < count; i++) {
         gradient[i] += factor * (difference(c, state, begin + i) / (double)c->k);

@@ -5,13 +5,15 @@
  */
 #include "loss/term.h"
 
-static bool accepts(kd_target_kind kind) {
+static bool accepts(kd_target_kind kind)
+{
     (void)kind;
     return true;
 }
 
 static kd_status compare(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                         kdi_dist_sums *sums, kdi_fault *fault) {
+                         kdi_dist_sums *sums, kdi_fault *fault)
+{
     double t = (double)term->temperature;
     kd_status status = kdi_loss_dist_logits(&state->q, c->z, c->k, t, fault);
     if (status == KD_OK) {
@@ -23,12 +25,14 @@ static kd_status compare(const kd_term *term, const kdi_case *c, kdi_term_state 
     return status;
 }
 
-static double squared_temperature(const kd_term *term) {
+static double squared_temperature(const kd_term *term)
+{
     return (double)term->temperature * (double)term->temperature;
 }
 
 static kd_status soft_value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                            double *out_value, kdi_fault *fault) {
+                            double *out_value, kdi_fault *fault)
+{
     kdi_dist_sums sums;
     kd_status status = compare(term, c, state, &sums, fault);
     *out_value = squared_temperature(term) * sums.cross;
@@ -36,7 +40,8 @@ static kd_status soft_value(const kd_term *term, const kdi_case *c, kdi_term_sta
 }
 
 static kd_status kl_value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                          double *out_value, kdi_fault *fault) {
+                          double *out_value, kdi_fault *fault)
+{
     kdi_dist_sums sums;
     kd_status status = compare(term, c, state, &sums, fault);
     *out_value = squared_temperature(term) * sums.kl;
@@ -44,7 +49,8 @@ static kd_status kl_value(const kd_term *term, const kdi_case *c, kdi_term_state
 }
 
 static void add_gradient(const kd_term *term, const kdi_case *c, const kdi_term_state *state,
-                         size_t begin, size_t count, double factor, double *gradient) {
+                         size_t begin, size_t count, double factor, double *gradient)
+{
     (void)c;
     double p[KDI_LOSS_BLOCK];
     double q[KDI_LOSS_BLOCK];

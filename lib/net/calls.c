@@ -8,7 +8,8 @@
 #include <string.h>
 
 static kd_status check_rows(size_t n, size_t most, size_t *stride, size_t width, const char *name,
-                            int argument, kd_error *error) {
+                            int argument, kd_error *error)
+{
     kd_status status = kdi_base_check_size(n, "n", argument, error);
     if (status != KD_OK) {
         return status;
@@ -31,7 +32,8 @@ static kd_status check_rows(size_t n, size_t most, size_t *stride, size_t width,
 }
 
 kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *batch, kd_batch *known,
-                             kd_error *error) {
+                             kd_error *error)
+{
     kd_status status = kdi_base_open(known, sizeof *known, batch, "batch", 2, error);
     if (status == KD_OK && !known->x) {
         status = kdi_base_fail(error, KD_ERR_NULL, 2, "batch.x is NULL");
@@ -47,7 +49,8 @@ kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *bat
 }
 
 kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t stride,
-                               const char *name, kd_error *error) {
+                               const char *name, kd_error *error)
+{
     for (size_t i = 0; i < n; i++) {
         float largest;
         const float *row = x + i * stride;
@@ -65,7 +68,8 @@ kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t st
 }
 
 kd_status kd_net_infer(kd_workspace *workspace, const float *x, size_t n, size_t x_stride,
-                       float *out_logits, size_t out_stride) {
+                       float *out_logits, size_t out_stride)
+{
     if (!workspace) {
         return KD_ERR_NULL;
     }
@@ -94,14 +98,16 @@ kd_status kd_net_infer(kd_workspace *workspace, const float *x, size_t n, size_t
     return KD_OK;
 }
 
-static kd_status needs_training(kd_workspace *ws) {
+static kd_status needs_training(kd_workspace *ws)
+{
     if (ws->training) {
         return KD_OK;
     }
     return kdi_base_fail(&ws->error, KD_ERR_STATE, 1, "the workspace was made for inference");
 }
 
-kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, const float **out_logits) {
+kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, const float **out_logits)
+{
     if (!workspace) {
         return KD_ERR_NULL;
     }
@@ -123,7 +129,8 @@ kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, const f
 }
 
 kd_status kd_net_backward(kd_workspace *workspace, const float *d_logits, size_t d_stride,
-                          int32_t add) {
+                          int32_t add)
+{
     if (!workspace) {
         return KD_ERR_NULL;
     }

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <string.h>
 
-kd_status kd_net_create(kd_context *context, size_t inputs, kd_net **out_net, kd_error *error) {
+kd_status kd_net_create(kd_context *context, size_t inputs, kd_net **out_net, kd_error *error)
+{
     if (!out_net) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_net is NULL");
     }
@@ -30,7 +31,8 @@ kd_status kd_net_create(kd_context *context, size_t inputs, kd_net **out_net, kd
     return KD_OK;
 }
 
-void kd_net_destroy(kd_net *net) {
+void kd_net_destroy(kd_net *net)
+{
     if (!net || !kdi_base_release(&net->refs)) {
         return;
     }
@@ -41,29 +43,35 @@ void kd_net_destroy(kd_net *net) {
     kd_context_destroy(context);
 }
 
-kd_net *kdi_net_retain(kd_net *net) {
+kd_net *kdi_net_retain(kd_net *net)
+{
     kdi_base_retain(&net->refs);
     return net;
 }
 
-kd_context *kdi_net_context(const kd_net *net) {
+kd_context *kdi_net_context(const kd_net *net)
+{
     return net->context;
 }
 
-bool kdi_net_ready(const kd_net *net) {
+bool kdi_net_ready(const kd_net *net)
+{
     return net->n_params > 0;
 }
 
-size_t kdi_net_inputs(const kd_net *net) {
+size_t kdi_net_inputs(const kd_net *net)
+{
     return net->inputs;
 }
 
-size_t kdi_net_outputs(const kd_net *net) {
+size_t kdi_net_outputs(const kd_net *net)
+{
     return net->n_nodes ? net->nodes[net->n_nodes - 1].layer.out : net->inputs;
 }
 
 /* Room for one node more. */
-static kd_status grow(kd_net *net) {
+static kd_status grow(kd_net *net)
+{
     if (net->n_nodes < net->capacity) {
         return KD_OK;
     }
@@ -85,7 +93,8 @@ static kd_status grow(kd_net *net) {
     return KD_OK;
 }
 
-static kd_status add(kd_net *net, kdi_layer layer) {
+static kd_status add(kd_net *net, kdi_layer layer)
+{
     if (kdi_net_ready(net)) {
         return kdi_base_fail(&net->error, KD_ERR_STATE, 1,
                              "the net is initialised; its %z nodes are fixed", net->n_nodes);
@@ -109,7 +118,8 @@ static kd_status add(kd_net *net, kdi_layer layer) {
     return KD_OK;
 }
 
-kd_status kd_net_add_dense(kd_net *net, size_t units) {
+kd_status kd_net_add_dense(kd_net *net, size_t units)
+{
     if (!net) {
         return KD_ERR_NULL;
     }
@@ -117,11 +127,13 @@ kd_status kd_net_add_dense(kd_net *net, size_t units) {
     return status == KD_OK ? add(net, (kdi_layer){.ops = &kdi_layer_dense, .out = units}) : status;
 }
 
-kd_status kd_net_add_relu(kd_net *net) {
+kd_status kd_net_add_relu(kd_net *net)
+{
     return net ? add(net, (kdi_layer){.ops = &kdi_layer_relu}) : KD_ERR_NULL;
 }
 
-kd_status kd_net_add_dropout(kd_net *net, float rate) {
+kd_status kd_net_add_dropout(kd_net *net, float rate)
+{
     if (!net) {
         return KD_ERR_NULL;
     }
@@ -134,11 +146,13 @@ kd_status kd_net_add_dropout(kd_net *net, float rate) {
     return add(net, (kdi_layer){.ops = &kdi_layer_dropout, .threshold = threshold});
 }
 
-const char *kd_net_error(const kd_net *net) {
+const char *kd_net_error(const kd_net *net)
+{
     return net ? net->error.text : "";
 }
 
-kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info) {
+kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info)
+{
     if (!net || !out_info) {
         return KD_ERR_NULL;
     }

@@ -15,11 +15,13 @@ struct kd_optimizer {
 };
 
 /* max_norm holds for units whose output goes to another layer: every dense layer but the last. */
-static bool is_hidden(const kd_net *net, const kdi_net_param *p) {
+static bool is_hidden(const kd_net *net, const kdi_net_param *p)
+{
     return p->node != net->params[net->n_params - 1].node;
 }
 
-static kdi_tensor *lay_out(const kd_net *net, size_t states, kdi_arena *arena) {
+static kdi_tensor *lay_out(const kd_net *net, size_t states, kdi_arena *arena)
+{
     kdi_tensor *tensors = kdi_base_take(arena, net->n_params, sizeof *tensors);
     for (size_t i = 0; i < net->n_params; i++) {
         const kdi_net_param *p = &net->params[i];
@@ -41,7 +43,8 @@ static kdi_tensor *lay_out(const kd_net *net, size_t states, kdi_arena *arena) {
 }
 
 static kd_status make(kd_net *net, const kdi_optim *optim, kd_optimizer **out_optimizer,
-                      kd_error *error) {
+                      kd_error *error)
+{
     kdi_arena measure = {0};
     lay_out(net, kdi_optim_states(optim), &measure);
     kd_context *context = net->context;
@@ -65,7 +68,8 @@ static kd_status make(kd_net *net, const kdi_optim *optim, kd_optimizer **out_op
 }
 
 kd_status kd_optimizer_create(kd_net *net, const kd_optimizer_options *options,
-                              kd_optimizer **out_optimizer, kd_error *error) {
+                              kd_optimizer **out_optimizer, kd_error *error)
+{
     if (!out_optimizer) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_optimizer is NULL");
     }
@@ -81,7 +85,8 @@ kd_status kd_optimizer_create(kd_net *net, const kd_optimizer_options *options,
     return status == KD_OK ? make(net, &optim, out_optimizer, error) : status;
 }
 
-void kd_optimizer_destroy(kd_optimizer *optimizer) {
+void kd_optimizer_destroy(kd_optimizer *optimizer)
+{
     if (!optimizer) {
         return;
     }
@@ -93,7 +98,8 @@ void kd_optimizer_destroy(kd_optimizer *optimizer) {
 }
 
 kd_status kdi_net_update(kd_optimizer *optimizer, kd_workspace *ws, kdi_update *update,
-                         kd_error *error) {
+                         kd_error *error)
+{
     for (size_t i = 0; i < optimizer->net->n_params; i++) {
         optimizer->tensors[i].gradient = ws->gradients[i];
     }
@@ -101,11 +107,13 @@ kd_status kdi_net_update(kd_optimizer *optimizer, kd_workspace *ws, kdi_update *
                           error);
 }
 
-uint64_t kdi_net_updates(const kd_optimizer *optimizer) {
+uint64_t kdi_net_updates(const kd_optimizer *optimizer)
+{
     return optimizer->optim.step;
 }
 
-kd_status kd_optimizer_step(kd_optimizer *optimizer, kd_workspace *workspace) {
+kd_status kd_optimizer_step(kd_optimizer *optimizer, kd_workspace *workspace)
+{
     if (!optimizer) {
         return KD_ERR_NULL;
     }
@@ -123,6 +131,7 @@ kd_status kd_optimizer_step(kd_optimizer *optimizer, kd_workspace *workspace) {
     return kdi_net_update(optimizer, workspace, &update, error);
 }
 
-const char *kd_optimizer_error(const kd_optimizer *optimizer) {
+const char *kd_optimizer_error(const kd_optimizer *optimizer)
+{
     return optimizer ? optimizer->error.text : "";
 }

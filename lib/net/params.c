@@ -6,7 +6,8 @@
 #include <string.h>
 
 /* Lays table and values out; the parameters' shapes are those of the nodes. */
-static kdi_net_param *lay_out(const kd_net *net, kdi_arena *arena) {
+static kdi_net_param *lay_out(const kd_net *net, kdi_arena *arena)
+{
     size_t count = 0;
     for (size_t i = 0; i < net->n_nodes; i++) {
         count += net->nodes[i].layer.ops->params;
@@ -31,7 +32,8 @@ static kdi_net_param *lay_out(const kd_net *net, kdi_arena *arena) {
 }
 
 /* Makes the parameters, all 0. */
-static kd_status make_params(kd_net *net, kd_error *error) {
+static kd_status make_params(kd_net *net, kd_error *error)
+{
     kdi_arena measure = {0};
     lay_out(net, &measure);
     if (measure.used == 0 && !measure.overflow) {
@@ -63,12 +65,14 @@ static kd_status make_params(kd_net *net, kd_error *error) {
 }
 
 /* Uniform in (0, 1]: the logarithm of it is finite. */
-static double uniform(uint32_t word) {
+static double uniform(uint32_t word)
+{
     return ((double)word + 1.0) / 4294967296.0;
 }
 
 /* Four independent normal numbers from four words: Box and Muller 1958. */
-static void normals(const uint32_t word[4], double out[4]) {
+static void normals(const uint32_t word[4], double out[4])
+{
     const double two_pi = 6.28318530717958647692;
     for (size_t i = 0; i < 4; i += 2) {
         double radius = sqrt(-2.0 * log(uniform(word[i])));
@@ -77,7 +81,8 @@ static void normals(const uint32_t word[4], double out[4]) {
     }
 }
 
-static void draw(const kdi_net_param *p, kd_init_kind kind, kdi_rng_key key) {
+static void draw(const kdi_net_param *p, kd_init_kind kind, kdi_rng_key key)
+{
     double fan_in = (double)p->columns;
     double fan_out = (double)p->rows;
     double scale = 0.01;
@@ -101,7 +106,8 @@ static void draw(const kdi_net_param *p, kd_init_kind kind, kdi_rng_key key) {
     }
 }
 
-kd_status kd_net_init(kd_net *net, kd_init_kind kind, uint64_t seed) {
+kd_status kd_net_init(kd_net *net, kd_init_kind kind, uint64_t seed)
+{
     if (!net) {
         return KD_ERR_NULL;
     }
@@ -126,7 +132,8 @@ kd_status kd_net_init(kd_net *net, kd_init_kind kind, uint64_t seed) {
     return KD_OK;
 }
 
-static kd_status copy_nodes(const kd_net *net, kd_net *copy, kd_error *error) {
+static kd_status copy_nodes(const kd_net *net, kd_net *copy, kd_error *error)
+{
     size_t bytes = net->n_nodes * sizeof *net->nodes;
     copy->nodes = kdi_ctx_new(copy->context, bytes);
     if (!copy->nodes) {
@@ -138,7 +145,8 @@ static kd_status copy_nodes(const kd_net *net, kd_net *copy, kd_error *error) {
     return KD_OK;
 }
 
-kd_status kd_net_clone(const kd_net *net, kd_net **out_net, kd_error *error) {
+kd_status kd_net_clone(const kd_net *net, kd_net **out_net, kd_error *error)
+{
     if (!out_net) {
         return kdi_base_fail(error, KD_ERR_NULL, 2, "out_net is NULL");
     }
@@ -170,11 +178,13 @@ kd_status kd_net_clone(const kd_net *net, kd_net **out_net, kd_error *error) {
     return KD_OK;
 }
 
-static void name_of(const kdi_net_param *p, char *text, size_t size) {
+static void name_of(const kdi_net_param *p, char *text, size_t size)
+{
     kdi_base_say(text, size, "layers.%z.%s", p->node, p->bias ? "bias" : "weight");
 }
 
-static kd_status view(const kd_net *net, size_t index, float *values, kd_param *out_param) {
+static kd_status view(const kd_net *net, size_t index, float *values, kd_param *out_param)
+{
     const kdi_net_param *p = &net->params[index];
     kd_param known = {sizeof known, values, p->rows, p->columns, {0}};
     name_of(p, known.name, sizeof known.name);
@@ -182,7 +192,8 @@ static kd_status view(const kd_net *net, size_t index, float *values, kd_param *
     return KD_OK;
 }
 
-kd_status kd_net_get_param(kd_net *net, size_t index, kd_param *out_param) {
+kd_status kd_net_get_param(kd_net *net, size_t index, kd_param *out_param)
+{
     if (!net || !out_param) {
         return KD_ERR_NULL;
     }
@@ -199,7 +210,8 @@ kd_status kd_net_get_param(kd_net *net, size_t index, kd_param *out_param) {
     return view(net, index, net->params[index].values, out_param);
 }
 
-kd_status kd_net_find_param(kd_net *net, const char *name, kd_param *out_param) {
+kd_status kd_net_find_param(kd_net *net, const char *name, kd_param *out_param)
+{
     if (!net || !name || !out_param) {
         return KD_ERR_NULL;
     }
@@ -219,7 +231,8 @@ kd_status kd_net_find_param(kd_net *net, const char *name, kd_param *out_param) 
     return kdi_base_fail(&net->error, KD_ERR_INDEX, 2, "no parameter is called \"%s\"", name);
 }
 
-kd_status kd_workspace_get_gradient(kd_workspace *workspace, size_t index, kd_param *out_gradient) {
+kd_status kd_workspace_get_gradient(kd_workspace *workspace, size_t index, kd_param *out_gradient)
+{
     if (!workspace || !out_gradient) {
         return KD_ERR_NULL;
     }

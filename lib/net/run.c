@@ -9,7 +9,8 @@
 
 /* What a node reads: its input's output, or x. */
 static const float *input_of(const kd_workspace *ws, const kdi_node *node, const float *x,
-                             size_t x_stride, size_t *out_stride) {
+                             size_t x_stride, size_t *out_stride)
+{
     if (node->input == KDI_NET_INPUT) {
         *out_stride = x_stride;
         return x;
@@ -18,11 +19,13 @@ static const float *input_of(const kd_workspace *ws, const kdi_node *node, const
     return ws->slots[node->input].y;
 }
 
-static kdi_pass pass_of(const kd_workspace *ws, size_t node) {
+static kdi_pass pass_of(const kd_workspace *ws, size_t node)
+{
     return (kdi_pass){ws->n, ws->seed, (uint32_t)node, ws->epoch, ws->ids};
 }
 
-float *kdi_net_run_infer(kd_workspace *ws, const float *x, size_t n, size_t x_stride) {
+float *kdi_net_run_infer(kd_workspace *ws, const float *x, size_t n, size_t x_stride)
+{
     ws->n = 0; /* the buffers of a forward are overwritten */
     const float *at = x;
     size_t stride = x_stride;
@@ -38,7 +41,8 @@ float *kdi_net_run_infer(kd_workspace *ws, const float *x, size_t n, size_t x_st
     return kdi_net_last_slot(ws)->y;
 }
 
-float *kdi_net_run_forward(kd_workspace *ws, const kd_batch *known) {
+float *kdi_net_run_forward(kd_workspace *ws, const kd_batch *known)
+{
     ws->n = known->n;
     ws->x = known->x;
     ws->x_stride = known->x_stride;
@@ -58,15 +62,18 @@ float *kdi_net_run_forward(kd_workspace *ws, const kd_batch *known) {
     return kdi_net_last_slot(ws)->y;
 }
 
-void kdi_net_advance(kd_workspace *ws) {
+void kdi_net_advance(kd_workspace *ws)
+{
     ws->position += ws->numbered ? ws->n : 0;
 }
 
-float *kdi_net_d_logits(kd_workspace *ws) {
+float *kdi_net_d_logits(kd_workspace *ws)
+{
     return kdi_net_last_slot(ws)->d;
 }
 
-static kd_status check_delta(const kd_workspace *ws, size_t node, kd_error *error) {
+static kd_status check_delta(const kd_workspace *ws, size_t node, kd_error *error)
+{
     const kdi_slot *slot = &ws->slots[node];
     float largest;
     if (kdi_kern()->absmax_f32(slot->d, ws->n * slot->width, &largest)) {
@@ -75,7 +82,8 @@ static kd_status check_delta(const kd_workspace *ws, size_t node, kd_error *erro
     return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "the delta at node %z is not finite", node);
 }
 
-kd_status kdi_net_run_deltas(kd_workspace *ws, kd_error *error) {
+kd_status kdi_net_run_deltas(kd_workspace *ws, kd_error *error)
+{
     const kd_net *net = ws->net;
     kd_status status = check_delta(ws, net->n_nodes - 1, error);
     for (size_t i = net->n_nodes; status == KD_OK && i-- > 0;) {
@@ -95,7 +103,8 @@ kd_status kdi_net_run_deltas(kd_workspace *ws, kd_error *error) {
     return status;
 }
 
-void kdi_net_run_gradients(kd_workspace *ws, bool add) {
+void kdi_net_run_gradients(kd_workspace *ws, bool add)
+{
     const kd_net *net = ws->net;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const kdi_node *node = &net->nodes[i];

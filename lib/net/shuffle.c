@@ -4,7 +4,8 @@
 
 #include <kd/batch.h>
 
-kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order) {
+kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order)
+{
     if (!out_order) {
         return KD_ERR_NULL;
     }

@@ -7,11 +7,13 @@
  */
 #include "net/parts.h"
 
-const kdi_slot *kdi_net_last_slot(const kd_workspace *ws) {
+const kdi_slot *kdi_net_last_slot(const kd_workspace *ws)
+{
     return &ws->slots[ws->net->n_nodes - 1];
 }
 
-static float *take_rows(kdi_arena *arena, size_t batch, size_t width) {
+static float *take_rows(kdi_arena *arena, size_t batch, size_t width)
+{
     size_t count;
     if (!kdi_base_mul(batch, width, &count)) {
         arena->overflow = true;
@@ -20,7 +22,8 @@ static float *take_rows(kdi_arena *arena, size_t batch, size_t width) {
     return kdi_base_take(arena, count, sizeof(float));
 }
 
-static void lay_out_training(kd_workspace *ws, const kd_net *net, kdi_arena *arena) {
+static void lay_out_training(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
+{
     for (size_t i = 0; i < net->n_nodes; i++) {
         const kdi_node *node = &net->nodes[i];
         bool first = node->input == KDI_NET_INPUT;
@@ -49,7 +52,8 @@ static void lay_out_training(kd_workspace *ws, const kd_net *net, kdi_arena *are
     ws->ids = kdi_base_take(arena, ws->batch, sizeof *ws->ids);
 }
 
-static void lay_out_inference(kd_workspace *ws, const kd_net *net, kdi_arena *arena) {
+static void lay_out_inference(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
+{
     size_t widest = 0;
     for (size_t i = 0; i < net->n_nodes; i++) {
         widest = net->nodes[i].layer.out > widest ? net->nodes[i].layer.out : widest;
@@ -67,7 +71,8 @@ static void lay_out_inference(kd_workspace *ws, const kd_net *net, kdi_arena *ar
 }
 
 /* Runs twice, to measure and to place. */
-static void lay_out(kd_workspace *ws, const kd_net *net, kdi_arena *arena) {
+static void lay_out(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
+{
     ws->slots = kdi_base_take(arena, net->n_nodes, sizeof *ws->slots);
     if (ws->training) {
         lay_out_training(ws, net, arena);
@@ -78,7 +83,8 @@ static void lay_out(kd_workspace *ws, const kd_net *net, kdi_arena *arena) {
 
 /* Checks, and fills a workspace that is only measured. */
 static kd_status plan(const kd_net *net, const kd_workspace_options *options, kd_workspace *ws,
-                      size_t *out_bytes, kd_error *error) {
+                      size_t *out_bytes, kd_error *error)
+{
     if (!net) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "net is NULL");
     }
@@ -113,7 +119,8 @@ static kd_status plan(const kd_net *net, const kd_workspace_options *options, kd
 }
 
 kd_status kd_workspace_size(const kd_net *net, const kd_workspace_options *options,
-                            size_t *out_bytes, kd_error *error) {
+                            size_t *out_bytes, kd_error *error)
+{
     if (!out_bytes) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_bytes is NULL");
     }
@@ -126,7 +133,8 @@ kd_status kd_workspace_size(const kd_net *net, const kd_workspace_options *optio
 }
 
 kd_status kd_workspace_create(kd_net *net, const kd_workspace_options *options,
-                              kd_workspace **out_workspace, kd_error *error) {
+                              kd_workspace **out_workspace, kd_error *error)
+{
     if (!out_workspace) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_workspace is NULL");
     }
@@ -157,7 +165,8 @@ kd_status kd_workspace_create(kd_net *net, const kd_workspace_options *options,
     return KD_OK;
 }
 
-void kd_workspace_destroy(kd_workspace *workspace) {
+void kd_workspace_destroy(kd_workspace *workspace)
+{
     if (!workspace) {
         return;
     }
@@ -168,6 +177,7 @@ void kd_workspace_destroy(kd_workspace *workspace) {
     kd_context_destroy(context);
 }
 
-const char *kd_workspace_error(const kd_workspace *workspace) {
+const char *kd_workspace_error(const kd_workspace *workspace)
+{
     return workspace ? workspace->error.text : "";
 }

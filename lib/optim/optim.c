@@ -20,7 +20,8 @@
 #define LARGEST_ADAM_RATIO 1e6
 
 static kd_status check_range(float value, bool good, const char *name, const char *range,
-                             int argument, kd_error *error) {
+                             int argument, kd_error *error)
+{
     if (good && isfinite(value)) {
         return KD_OK;
     }
@@ -28,7 +29,8 @@ static kd_status check_range(float value, bool good, const char *name, const cha
                          (double)value, range);
 }
 
-static kd_status check_momentum(const kdi_optim *optim, int argument, kd_error *error) {
+static kd_status check_momentum(const kdi_optim *optim, int argument, kd_error *error)
+{
     if (kdi_optim_largest(&optim->momentum) < 1.0) {
         return KD_OK;
     }
@@ -37,7 +39,8 @@ static kd_status check_momentum(const kdi_optim *optim, int argument, kd_error *
                          kdi_optim_largest(&optim->momentum));
 }
 
-static kd_status check_options(const kd_optimizer_options *o, int argument, kd_error *error) {
+static kd_status check_options(const kd_optimizer_options *o, int argument, kd_error *error)
+{
     const char *from0 = "finite and at least 0";
     const char *part = "in [0, 1)";
     const struct {
@@ -70,7 +73,8 @@ static kd_status check_options(const kd_optimizer_options *o, int argument, kd_e
     return status;
 }
 
-static void fill_defaults(kd_optimizer_options *o) {
+static void fill_defaults(kd_optimizer_options *o)
+{
     o->kind = o->kind ? o->kind : KD_SGD;
     o->beta1 = o->beta1 != 0.0f ? o->beta1 : 0.9f;
     o->beta2 = o->beta2 != 0.0f ? o->beta2 : 0.999f;
@@ -78,7 +82,8 @@ static void fill_defaults(kd_optimizer_options *o) {
 }
 
 kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, int argument,
-                         kd_error *error) {
+                         kd_error *error)
+{
     *optim = (kdi_optim){.options = KD_OPTIMIZER_OPTIONS_INIT};
     kd_optimizer_options *o = &optim->options;
     kd_status status = KD_OK;
@@ -101,7 +106,8 @@ kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, 
     return status == KD_OK ? check_momentum(optim, argument, error) : status;
 }
 
-size_t kdi_optim_states(const kdi_optim *optim) {
+size_t kdi_optim_states(const kdi_optim *optim)
+{
     if (optim->options.kind != KD_SGD) {
         return 2;
     }
@@ -117,7 +123,8 @@ typedef struct survey {
 } survey;
 
 static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t count,
-                      const kdi_update *update, survey *s, kd_error *error) {
+                      const kdi_update *update, survey *s, kd_error *error)
+{
     bool norm = update->want_norm || optim->options.clip_norm > 0.0f;
     double decay = optim->options.kind == KD_ADAMW ? 0.0 : (double)optim->options.weight_decay;
     double squares = 0.0;
@@ -148,7 +155,8 @@ static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t 
 
 /* Whether the coming update is safe; the bound on momentum after it. */
 static kd_status prove(const kdi_optim *optim, const survey *s, double rate, double momentum,
-                       double *out_bound, kd_error *error) {
+                       double *out_bound, kd_error *error)
+{
     bool adam = optim->options.kind != KD_SGD;
     double largest = s->gradient * s->clip + s->pull;
     double bound = adam ? LARGEST_ADAM_RATIO : momentum * optim->momentum_bound + largest;
@@ -168,7 +176,8 @@ static kd_status prove(const kdi_optim *optim, const survey *s, double rate, dou
 }
 
 static void update_sgd(const kdi_optim *optim, const kdi_tensor *t, double rate, double momentum,
-                       double scale) {
+                       double scale)
+{
     kdi_sgd step = {
         .rate = rate,
         .momentum = momentum,
@@ -179,7 +188,8 @@ static void update_sgd(const kdi_optim *optim, const kdi_tensor *t, double rate,
     kdi_kern()->sgd_f32(&step, t->values, t->first, t->gradient, t->rows * t->columns);
 }
 
-static void update_adam(const kdi_optim *optim, const kdi_tensor *t, double rate, double scale) {
+static void update_adam(const kdi_optim *optim, const kdi_tensor *t, double rate, double scale)
+{
     const kd_optimizer_options *o = &optim->options;
     double decay = t->decays ? (double)o->weight_decay : 0.0;
     bool decoupled = o->kind == KD_ADAMW;
@@ -199,7 +209,8 @@ static void update_adam(const kdi_optim *optim, const kdi_tensor *t, double rate
 }
 
 kd_status kdi_optim_step(kdi_optim *optim, const kdi_tensor *tensors, size_t count,
-                         kdi_update *update, kd_error *error) {
+                         kdi_update *update, kd_error *error)
+{
     survey s;
     double bound = 0.0;
     double rate = kdi_optim_value(&optim->rate, optim->step);

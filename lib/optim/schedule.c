@@ -7,12 +7,14 @@
 static const double pi = 3.14159265358979323846;
 
 static kd_status refuse(const char *name, const char *field, double value, const char *rule,
-                        int argument, kd_error *error) {
+                        int argument, kd_error *error)
+{
     return kdi_base_fail(error, KD_ERR_VALUE, argument, "%s.%s is %g, not %s", name, field, value,
                          rule);
 }
 
-static kd_status check(const kd_schedule *s, const char *name, int argument, kd_error *error) {
+static kd_status check(const kd_schedule *s, const char *name, int argument, kd_error *error)
+{
     if (s->kind < KD_SCHEDULE_CONSTANT || s->kind > KD_SCHEDULE_LINEAR) {
         return kdi_base_fail(error, KD_ERR_KIND, argument, "%s.kind is %i, no such kind", name,
                              (int64_t)s->kind);
@@ -34,7 +36,8 @@ static kd_status check(const kd_schedule *s, const char *name, int argument, kd_
     return KD_OK;
 }
 
-static double plain_value(const kd_schedule *s, uint64_t step) {
+static double plain_value(const kd_schedule *s, uint64_t step)
+{
     double from = (double)s->from;
     double to = (double)s->to;
     double part = (double)step / (double)s->steps;
@@ -52,13 +55,15 @@ static double plain_value(const kd_schedule *s, uint64_t step) {
     }
 }
 
-static double value(const kd_schedule *s, uint64_t step) {
+static double value(const kd_schedule *s, uint64_t step)
+{
     double v = plain_value(s, step);
     return step < s->warmup ? v * ((double)(step + 1) / (double)s->warmup) : v;
 }
 
 kd_status kd_schedule_value(const kd_schedule *schedule, uint64_t step, double *out_value,
-                            kd_error *error) {
+                            kd_error *error)
+{
     kd_schedule known;
     kd_status status = kdi_base_open(&known, sizeof known, schedule, "schedule", 1, error);
     if (status == KD_OK) {
@@ -74,7 +79,8 @@ kd_status kd_schedule_value(const kd_schedule *schedule, uint64_t step, double *
 }
 
 kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedule *schedule,
-                                 const char *name, kd_error *error) {
+                                 const char *name, kd_error *error)
+{
     *v = (kdi_varying){.constant = (double)constant};
     if (!schedule) {
         return KD_OK;
@@ -84,11 +90,13 @@ kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedu
     return status == KD_OK ? check(&v->schedule, name, 0, error) : status;
 }
 
-double kdi_optim_value(const kdi_varying *v, uint64_t step) {
+double kdi_optim_value(const kdi_varying *v, uint64_t step)
+{
     return v->scheduled ? value(&v->schedule, step) : v->constant;
 }
 
-double kdi_optim_largest(const kdi_varying *v) {
+double kdi_optim_largest(const kdi_varying *v)
+{
     const kd_schedule *s = &v->schedule;
     if (!v->scheduled) {
         return v->constant;

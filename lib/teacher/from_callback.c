@@ -10,7 +10,8 @@ typedef struct callback_teacher {
 } callback_teacher;
 
 static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temperature, float *out,
-                     kd_targets *targets, kd_error *error) {
+                     kd_targets *targets, kd_error *error)
+{
     const kd_callback_options *o = &((const callback_teacher *)ws->teacher)->options;
     int32_t answer = o->fn(o->user, batch, temperature, out);
     if (answer != 0) {
@@ -26,7 +27,8 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
 
 static const kdi_teacher_ops ops = {.ask = ask};
 
-static kd_status check(kd_callback_options *o, kd_error *error) {
+static kd_status check(kd_callback_options *o, kd_error *error)
+{
     kd_status status = kdi_base_check_size(o->k, "options.k", 2, error);
     if (status != KD_OK) {
         return status;
@@ -47,7 +49,8 @@ static kd_status check(kd_callback_options *o, kd_error *error) {
 }
 
 kd_status kd_teacher_from_callback(kd_context *context, const kd_callback_options *options,
-                                   kd_teacher **out_teacher, kd_error *error) {
+                                   kd_teacher **out_teacher, kd_error *error)
+{
     if (!out_teacher) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_teacher is NULL");
     }

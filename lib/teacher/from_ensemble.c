@@ -26,11 +26,13 @@ typedef struct members {
     size_t block_size;
 } members;
 
-static const ensemble_teacher *ensemble_of(const kd_teacher_workspace *ws) {
+static const ensemble_teacher *ensemble_of(const kd_teacher_workspace *ws)
+{
     return (const ensemble_teacher *)ws->teacher;
 }
 
-static void close(kd_teacher_workspace *ws) {
+static void close(kd_teacher_workspace *ws)
+{
     members *all = ws->extra;
     if (!all) {
         return;
@@ -42,12 +44,14 @@ static void close(kd_teacher_workspace *ws) {
     kdi_ctx_delete(ws->context, all, sizeof *all);
 }
 
-static void lay_out_members(members *all, size_t m, size_t batch, size_t k, kdi_arena *arena) {
+static void lay_out_members(members *all, size_t m, size_t batch, size_t k, kdi_arena *arena)
+{
     all->workspaces = kdi_base_take(arena, m, sizeof(kd_teacher_workspace *));
     all->values = kdi_base_take(arena, batch * k, sizeof *all->values); /* checked at the door */
 }
 
-static kd_status open(kd_teacher_workspace *ws, kd_error *error) {
+static kd_status open(kd_teacher_workspace *ws, kd_error *error)
+{
     const ensemble_teacher *t = ensemble_of(ws);
     members *all = kdi_ctx_new(ws->context, sizeof *all);
     if (!all) {
@@ -72,7 +76,8 @@ static kd_status open(kd_teacher_workspace *ws, kd_error *error) {
 }
 
 static kd_status ask_member(kd_teacher_workspace *ws, size_t i, const kd_batch *batch,
-                            float temperature, float *out, kd_targets *targets, kd_error *error) {
+                            float temperature, float *out, kd_targets *targets, kd_error *error)
+{
     members *all = ws->extra;
     kd_teacher *member = all->workspaces[i]->teacher;
     *targets = (kd_targets){sizeof *targets, member->kind, 0.0f, out, 0, member->k};
@@ -81,7 +86,8 @@ static kd_status ask_member(kd_teacher_workspace *ws, size_t i, const kd_batch *
 
 /* A member's answer as probabilities at T, in place. */
 static kd_status soften(const kd_targets *targets, float *values, size_t n, float temperature,
-                        kd_error *error) {
+                        kd_error *error)
+{
     if (targets->kind == KD_TARGET_LOGITS) {
         return kd_softmax(values, n, targets->k, 0, temperature, values, 0, error);
     }
@@ -98,7 +104,8 @@ static kd_status soften(const kd_targets *targets, float *values, size_t n, floa
 }
 
 /* sum += weight values scale; what comes first replaces what is there. */
-static void add_member(float *sum, const float *values, size_t count, double factor, bool first) {
+static void add_member(float *sum, const float *values, size_t count, double factor, bool first)
+{
     for (size_t i = 0; i < count; i++) {
         double before = first ? 0.0 : (double)sum[i];
         sum[i] = (float)(before + (factor > 0.0 ? factor * (double)values[i] : 0.0));
@@ -106,7 +113,8 @@ static void add_member(float *sum, const float *values, size_t count, double fac
 }
 
 static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temperature, float *out,
-                     kd_targets *targets, kd_error *error) {
+                     kd_targets *targets, kd_error *error)
+{
     const ensemble_teacher *t = ensemble_of(ws);
     members *all = ws->extra;
     if (t->m == 1) {
@@ -130,7 +138,8 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     return KD_OK;
 }
 
-static bool uses(const kd_teacher *teacher, const kd_net *net) {
+static bool uses(const kd_teacher *teacher, const kd_net *net)
+{
     const ensemble_teacher *t = (const ensemble_teacher *)teacher;
     for (size_t i = 0; i < t->m; i++) {
         if (kdi_teacher_uses(t->members[i], net)) {
@@ -140,7 +149,8 @@ static bool uses(const kd_teacher *teacher, const kd_net *net) {
     return false;
 }
 
-static void release(kd_teacher *teacher) {
+static void release(kd_teacher *teacher)
+{
     ensemble_teacher *t = (ensemble_teacher *)teacher;
     for (size_t i = 0; i < t->m; i++) {
         kd_teacher_destroy(t->members[i]);
@@ -157,7 +167,8 @@ static const kdi_teacher_ops ops = {
 };
 
 static kd_status check_member(kd_teacher *const *given, size_t i, kd_mean_kind kind, size_t *inputs,
-                              kd_error *error) {
+                              kd_error *error)
+{
     if (!given[i]) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "members[%z] is NULL", i);
     }
@@ -180,7 +191,8 @@ static kd_status check_member(kd_teacher *const *given, size_t i, kd_mean_kind k
 }
 
 static kd_status check(kd_teacher *const *given, size_t m, const float *weights, kd_mean_kind kind,
-                       size_t *inputs, double *sum, kd_error *error) {
+                       size_t *inputs, double *sum, kd_error *error)
+{
     if (!given) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "members is NULL");
     }
@@ -201,13 +213,15 @@ static kd_status check(kd_teacher *const *given, size_t m, const float *weights,
     return status;
 }
 
-static void lay_out(ensemble_teacher *t, size_t m, kdi_arena *arena) {
+static void lay_out(ensemble_teacher *t, size_t m, kdi_arena *arena)
+{
     t->members = kdi_base_take(arena, m, sizeof(kd_teacher *));
     t->weights = kdi_base_take(arena, m, sizeof *t->weights);
 }
 
 static kd_status fill(ensemble_teacher *t, kd_teacher *const *given, size_t m, const float *weights,
-                      double sum, kd_error *error) {
+                      double sum, kd_error *error)
+{
     kdi_arena measure = {0};
     lay_out(t, m, &measure);
     t->block = kdi_ctx_new(t->head.context, measure.used);
@@ -226,7 +240,8 @@ static kd_status fill(ensemble_teacher *t, kd_teacher *const *given, size_t m, c
 }
 
 kd_status kd_teacher_from_ensemble(kd_teacher *const *given, size_t m, const float *weights,
-                                   kd_mean_kind kind, kd_teacher **out_teacher, kd_error *error) {
+                                   kd_mean_kind kind, kd_teacher **out_teacher, kd_error *error)
+{
     if (!out_teacher) {
         return kdi_base_fail(error, KD_ERR_NULL, 5, "out_teacher is NULL");
     }

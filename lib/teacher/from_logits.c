@@ -22,7 +22,8 @@ typedef struct recorded_teacher {
 } recorded_teacher;
 
 /* Heap sort: in place, O(n log n) whatever the order, no recursion. */
-static void sift(entry *e, size_t at, size_t n) {
+static void sift(entry *e, size_t at, size_t n)
+{
     for (size_t child; (child = 2 * at + 1) < n; at = child) {
         child += child + 1 < n && e[child + 1].id > e[child].id;
         if (e[at].id >= e[child].id) {
@@ -34,7 +35,8 @@ static void sift(entry *e, size_t at, size_t n) {
     }
 }
 
-static void sort(entry *e, size_t n) {
+static void sort(entry *e, size_t n)
+{
     for (size_t i = n / 2; i-- > 0;) {
         sift(e, i, n);
     }
@@ -46,7 +48,8 @@ static void sort(entry *e, size_t n) {
     }
 }
 
-static const entry *find(const recorded_teacher *t, uint64_t id) {
+static const entry *find(const recorded_teacher *t, uint64_t id)
+{
     size_t low = 0;
     size_t high = t->n;
     while (low < high) {
@@ -61,7 +64,8 @@ static const entry *find(const recorded_teacher *t, uint64_t id) {
 }
 
 static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temperature, float *out,
-                     kd_targets *targets, kd_error *error) {
+                     kd_targets *targets, kd_error *error)
+{
     (void)temperature;
     (void)targets;
     const recorded_teacher *t = (const recorded_teacher *)ws->teacher;
@@ -81,7 +85,8 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     return KD_OK;
 }
 
-static void release(kd_teacher *teacher) {
+static void release(kd_teacher *teacher)
+{
     recorded_teacher *t = (recorded_teacher *)teacher;
     kdi_ctx_delete(teacher->context, t->block, t->block_size);
 }
@@ -89,7 +94,8 @@ static void release(kd_teacher *teacher) {
 static const kdi_teacher_ops ops = {.ask = ask, .release = release};
 
 static kd_status check_logits(const float *logits, size_t n, size_t k, size_t stride,
-                              kd_error *error) {
+                              kd_error *error)
+{
     for (size_t i = 0; i < n; i++) {
         float largest = -INFINITY;
         for (size_t j = 0; j < k; j++) {
@@ -108,7 +114,8 @@ static kd_status check_logits(const float *logits, size_t n, size_t k, size_t st
     return KD_OK;
 }
 
-static void lay_out(recorded_teacher *t, size_t n, size_t k, kdi_arena *arena) {
+static void lay_out(recorded_teacher *t, size_t n, size_t k, kdi_arena *arena)
+{
     size_t count;
     t->entries = kdi_base_take(arena, n, sizeof *t->entries);
     arena->overflow = arena->overflow || !kdi_base_mul(n, k, &count);
@@ -116,7 +123,8 @@ static void lay_out(recorded_teacher *t, size_t n, size_t k, kdi_arena *arena) {
 }
 
 static kd_status fill(recorded_teacher *t, const uint64_t *ids, const float *logits, size_t n,
-                      size_t k, size_t stride, kd_error *error) {
+                      size_t k, size_t stride, kd_error *error)
+{
     kdi_arena measure = {0};
     lay_out(t, n, k, &measure);
     if (measure.overflow || measure.used > PTRDIFF_MAX) {
@@ -149,7 +157,8 @@ static kd_status fill(recorded_teacher *t, const uint64_t *ids, const float *log
 
 kd_status kd_teacher_from_logits(kd_context *context, const uint64_t *ids, const float *logits,
                                  size_t n, size_t k, size_t stride, kd_teacher **out_teacher,
-                                 kd_error *error) {
+                                 kd_error *error)
+{
     if (!out_teacher) {
         return kdi_base_fail(error, KD_ERR_NULL, 7, "out_teacher is NULL");
     }

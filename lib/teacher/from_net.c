@@ -9,7 +9,8 @@ typedef struct net_teacher {
     kd_net *net;
 } net_teacher;
 
-static kd_status open(kd_teacher_workspace *ws, kd_error *error) {
+static kd_status open(kd_teacher_workspace *ws, kd_error *error)
+{
     const net_teacher *t = (const net_teacher *)ws->teacher;
     kd_workspace_options options = KD_WORKSPACE_OPTIONS_INIT;
     options.batch = ws->batch;
@@ -19,12 +20,14 @@ static kd_status open(kd_teacher_workspace *ws, kd_error *error) {
     return status;
 }
 
-static void close(kd_teacher_workspace *ws) {
+static void close(kd_teacher_workspace *ws)
+{
     kd_workspace_destroy(ws->extra);
 }
 
 static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temperature, float *out,
-                     kd_targets *targets, kd_error *error) {
+                     kd_targets *targets, kd_error *error)
+{
     (void)temperature;
     (void)targets;
     (void)error;
@@ -33,11 +36,13 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     return KD_OK;
 }
 
-static bool uses(const kd_teacher *teacher, const kd_net *net) {
+static bool uses(const kd_teacher *teacher, const kd_net *net)
+{
     return ((const net_teacher *)teacher)->net == net;
 }
 
-static void release(kd_teacher *teacher) {
+static void release(kd_teacher *teacher)
+{
     kd_net_destroy(((net_teacher *)teacher)->net);
 }
 
@@ -49,7 +54,8 @@ static const kdi_teacher_ops ops = {
     .release = release,
 };
 
-kd_status kd_teacher_from_net(kd_net *net, kd_teacher **out_teacher, kd_error *error) {
+kd_status kd_teacher_from_net(kd_net *net, kd_teacher **out_teacher, kd_error *error)
+{
     if (!out_teacher) {
         return kdi_base_fail(error, KD_ERR_NULL, 2, "out_teacher is NULL");
     }

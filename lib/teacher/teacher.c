@@ -5,7 +5,8 @@
 #include "loss/loss.h"
 
 kd_status kdi_teacher_new(kd_context *context, size_t size, const kdi_teacher_ops *ops,
-                          kd_teacher **out_teacher, kd_error *error) {
+                          kd_teacher **out_teacher, kd_error *error)
+{
     kd_teacher *teacher = kdi_ctx_new(context, size);
     if (!teacher) {
         return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for a teacher (%z bytes)", size);
@@ -18,7 +19,8 @@ kd_status kdi_teacher_new(kd_context *context, size_t size, const kdi_teacher_op
     return KD_OK;
 }
 
-void kd_teacher_destroy(kd_teacher *teacher) {
+void kd_teacher_destroy(kd_teacher *teacher)
+{
     if (!teacher || !kdi_base_release(&teacher->refs)) {
         return;
     }
@@ -30,24 +32,29 @@ void kd_teacher_destroy(kd_teacher *teacher) {
     kd_context_destroy(context);
 }
 
-kd_teacher *kdi_teacher_retain(kd_teacher *teacher) {
+kd_teacher *kdi_teacher_retain(kd_teacher *teacher)
+{
     kdi_base_retain(&teacher->refs);
     return teacher;
 }
 
-size_t kdi_teacher_classes(const kd_teacher *teacher) {
+size_t kdi_teacher_classes(const kd_teacher *teacher)
+{
     return teacher->k;
 }
 
-size_t kdi_teacher_inputs(const kd_teacher *teacher) {
+size_t kdi_teacher_inputs(const kd_teacher *teacher)
+{
     return teacher->inputs;
 }
 
-bool kdi_teacher_uses(const kd_teacher *teacher, const kd_net *net) {
+bool kdi_teacher_uses(const kd_teacher *teacher, const kd_net *net)
+{
     return teacher->ops->uses && teacher->ops->uses(teacher, net);
 }
 
-kd_status kdi_teacher_bytes(size_t rows, size_t columns, size_t *out_bytes, kd_error *error) {
+kd_status kdi_teacher_bytes(size_t rows, size_t columns, size_t *out_bytes, kd_error *error)
+{
     size_t count;
     if (kdi_base_mul(rows, columns, &count) && kdi_base_mul(count, sizeof(float), out_bytes) &&
         *out_bytes <= PTRDIFF_MAX) {
@@ -58,7 +65,8 @@ kd_status kdi_teacher_bytes(size_t rows, size_t columns, size_t *out_bytes, kd_e
 }
 
 kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
-                           kd_teacher_workspace **out_workspace, kd_error *error) {
+                           kd_teacher_workspace **out_workspace, kd_error *error)
+{
     size_t bytes;
     kd_status status = kdi_teacher_bytes(batch, teacher->k, &bytes, error);
     if (status != KD_OK) {
@@ -92,7 +100,8 @@ kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
 }
 
 kd_status kd_teacher_workspace_create(kd_teacher *teacher, size_t batch,
-                                      kd_teacher_workspace **out_workspace, kd_error *error) {
+                                      kd_teacher_workspace **out_workspace, kd_error *error)
+{
     if (!out_workspace) {
         return kdi_base_fail(error, KD_ERR_NULL, 3, "out_workspace is NULL");
     }
@@ -104,7 +113,8 @@ kd_status kd_teacher_workspace_create(kd_teacher *teacher, size_t batch,
     return status == KD_OK ? kdi_teacher_open(teacher, batch, true, out_workspace, error) : status;
 }
 
-void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace) {
+void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace)
+{
     if (!workspace) {
         return;
     }
@@ -120,7 +130,8 @@ void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace) {
 }
 
 kd_status kdi_teacher_ask(kd_teacher_workspace *ws, const kd_batch *known, float temperature,
-                          kd_targets *out_targets, kd_error *error) {
+                          kd_targets *out_targets, kd_error *error)
+{
     if (ws->busy) {
         return kdi_base_fail(error, KD_ERR_BUSY, 1, "the teacher is being asked already");
     }
@@ -135,7 +146,8 @@ kd_status kdi_teacher_ask(kd_teacher_workspace *ws, const kd_batch *known, float
 }
 
 static kd_status check_batch(const kd_teacher_workspace *ws, const kd_batch *batch, kd_batch *known,
-                             kd_error *error) {
+                             kd_error *error)
+{
     kd_status status = kdi_base_open(known, sizeof *known, batch, "batch", 2, error);
     if (status == KD_OK) {
         status = kdi_base_check_size(known->n, "batch.n", 2, error);
@@ -154,7 +166,8 @@ static kd_status check_batch(const kd_teacher_workspace *ws, const kd_batch *bat
 }
 
 kd_status kd_teacher_targets(kd_teacher_workspace *workspace, const kd_batch *batch,
-                             float temperature, kd_targets *out_targets, kd_error *error) {
+                             float temperature, kd_targets *out_targets, kd_error *error)
+{
     if (!workspace) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "workspace is NULL");
     }
