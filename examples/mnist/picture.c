@@ -38,13 +38,19 @@ static void save_image(FILE *f, const uint8_t *pixels, int x, int y)
     fputs("</g>\n", f);
 }
 
-/* Every panel has its own scale, named beside it: at a high temperature all bars are low. */
-static void save_bars(FILE *f, const float *p, int label, int x, int y)
+static double largest(const float *p)
 {
     double top = 0.0;
     for (int k = 0; k < CLASSES; k++) {
         top = (double)p[k] > top ? (double)p[k] : top;
     }
+    return top;
+}
+
+/* Every panel has its own scale, named beside it: at a high temperature all bars are low. */
+static void save_bars(FILE *f, const float *p, int label, int x, int y)
+{
+    double top = largest(p);
     fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"scale\">%.3f</text>\n", x - 6, y + 10, top);
     for (int k = 0; k < CLASSES; k++) {
         double height = (double)p[k] / top * TALL;
@@ -113,11 +119,11 @@ static void print_pixels(FILE *file, const uint8_t *pixels, int line, bool ascii
     }
 }
 
-static void print_bar(FILE *file, float p, bool ascii)
+static void print_bar(FILE *file, const float *p, int k, bool ascii)
 {
     enum { WIDTH = 12 };
-    int full = (int)((double)p * WIDTH + 0.5);
-    fprintf(file, "%7.3f ", (double)p);
+    int full = (int)((double)p[k] / largest(p) * WIDTH + 0.5);
+    fprintf(file, "%7.3f ", (double)p[k]);
     for (int i = 0; i < WIDTH; i++) {
         fputs(i >= full ? " " : ascii ? "#" : "█", file);
     }
@@ -133,8 +139,8 @@ void picture_print(FILE *file, const picture_row *rows, size_t n, float temperat
             print_pixels(file, rows[i].pixels, line, ascii);
             if (k >= 0 && k < CLASSES) {
                 fprintf(file, " %c%d", k == rows[i].label ? '>' : ' ', k);
-                print_bar(file, rows[i].hard[k], ascii);
-                print_bar(file, rows[i].soft[k], ascii);
+                print_bar(file, rows[i].hard, k, ascii);
+                print_bar(file, rows[i].soft, k, ascii);
             }
             fputc('\n', file);
         }
