@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A teacher's dark knowledge: what its soft targets say of wrong classes, at several temperatures. */
+/* A teacher's dark knowledge: what its soft targets say of wrong classes, at several T. */
 #include "clouds.h"
 
 #include <stdio.h>

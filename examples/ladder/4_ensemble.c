@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* An ensemble of five nets as teacher of one: arithmetic and geometric mean (Hinton 2015, section 2). */
+/* An ensemble of five nets as teacher of one: both means (Hinton 2015, section 2). */
 #include "clouds.h"
 
 #include <stdio.h>

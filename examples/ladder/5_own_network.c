@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Bring your own network: the host has its own model and its own training, here a linear classifier
- * in ten lines. libkd gives it the loss and the gradient of the logits: tier 1, no handle, no memory.
+ * in ten lines. libkd gives it the loss and the gradient of the logits: tier 1, no handle, no
+ * memory.
  */
 #include <kd/loss.h>
 #include <math.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A loop of the host's own around kd_distill_step: shuffled epochs, a temperature that falls, a rate
- * that follows a cosine, unlabelled cases, the best student kept, and an end when nothing improves.
+ * A loop of the host's own around kd_distill_step: shuffled epochs, a temperature that falls, a
+ * rate that follows a cosine, unlabelled cases, the best student kept, and an end when nothing
+ * improves.
  */
 #include "clouds.h"
 

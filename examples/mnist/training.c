@@ -33,7 +33,7 @@ static bool say(const char *what, const char *why)
     return false;
 }
 
-/* A number that depends on its arguments only, so an image's jitter does not depend on its place. */
+/* Depends on its arguments only, so an image's jitter does not depend on its place. */
 static uint64_t hash(uint64_t a, uint64_t b, uint64_t c)
 {
     uint64_t x = a * 0x9E3779B97F4A7C15u ^ (b + 0xD1B54A32D192ED03u) * 0xBF58476D1CE4E5B9u ^ c;

@@ -19,8 +19,8 @@ typedef struct trained {
 } trained;
 
 /**
- * Trains a 784-h-h-10 net by a plan: with the teacher's soft targets, or, if `teacher` is NULL, with
- * the labels alone. False after a message on stderr.
+ * Trains a 784-h-h-10 net by a plan: with the teacher's soft targets, or, if `teacher` is NULL,
+ * with the labels alone. False after a message on stderr.
  */
 bool train(kd_context *context, const settings *s, const plan *p, const char *name,
            const digit_set *data, kd_teacher *teacher, trained *out);
@@ -28,7 +28,10 @@ bool train(kd_context *context, const settings *s, const plan *p, const char *na
 /** Test errors of a net; -1 after a message on stderr. */
 long count_errors(kd_net *net, const digit_set *data);
 
-/** The net's logits [n,10] of the untouched images; NULL after a message on stderr. The caller frees them. */
+/**
+ * The net's logits [n,10] of the untouched images, which the caller frees; NULL after a message on
+ * stderr.
+ */
 float *logits_of(kd_net *net, const digit_set *data);
 
 /** Logits of the training set, recorded by image number, as a teacher. */

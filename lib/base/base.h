@@ -24,8 +24,9 @@ void kdi_base_say(char *text, size_t size, const char *format, ...);
 /* ---- structs that cross the border (border.c) ---- */
 
 /**
- * Reads a host's struct into `known`, of which the tail that the host does not have becomes zero.
- * KD_ERR_STRUCT if struct_size is absurd, or if a tail that we do not know is not all zero.
+ * Reads a host's struct over `known`, which holds the defaults; a tail that the host does not have
+ * keeps them. KD_ERR_STRUCT if struct_size is absurd, or if a tail that we do not know is not all
+ * zero.
  */
 kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given);
 

@@ -32,7 +32,6 @@ kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given
             return KD_ERR_STRUCT;
         }
     }
-    memset(known, 0, known_size);
     memcpy(known, given, size < known_size ? size : known_size);
     return KD_OK;
 }

@@ -10,7 +10,7 @@
 #define WEYL_1 0xBB67AE85u
 #define ROUNDS 10
 
-/* splitmix64's finaliser (Steele, Lea, Flood 2014): neighbouring seeds and streams share nothing. */
+/* splitmix64's finaliser (Steele, Lea, Flood 2014): seeds that are near share nothing. */
 static uint64_t mix(uint64_t x)
 {
     x += 0x9E3779B97F4A7C15u;

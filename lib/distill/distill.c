@@ -362,7 +362,7 @@ static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets
         kdi_base_open(targets, sizeof *targets, known->targets, "batch.targets", 2, &d->error);
     if (status == KD_OK) {
         status = kdi_loss_check_matrix(targets->values, known->n, kdi_net_outputs(d->student),
-                                       &targets->stride, "batch.targets.values", 2, &d->error);
+                                       &targets->stride, "batch.targets.values", 2, 2, &d->error);
     }
     return status;
 }
@@ -370,7 +370,7 @@ static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets
 static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *report)
 {
     kdi_moment moment;
-    kd_targets targets;
+    kd_targets targets = KD_TARGETS_INIT;
     kd_status status =
         kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
     if (status == KD_OK && known->targets) {

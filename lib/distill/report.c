@@ -78,8 +78,8 @@ kd_status kd_report_merge(kd_report *into, const kd_report *from)
     if (!into || !from) {
         return KD_ERR_NULL;
     }
-    kd_report sum;
-    kd_report one;
+    kd_report sum = KD_REPORT_INIT;
+    kd_report one = KD_REPORT_INIT;
     kd_status status = kdi_base_read_struct(&sum, sizeof sum, into);
     if (status == KD_OK) {
         status = kdi_base_read_struct(&one, sizeof one, from);

@@ -48,7 +48,10 @@ typedef struct kdi_kernels {
 
     /** Largest of x[k]; false if a NaN or +inf is among them. */
     bool (*max_f32)(const float *x, size_t k, float *out_max);
-    /** sum exp((x_i - max) scale). */
+    /**
+     * sum exp((x_i - max) scale) over all but the first largest element, whose 1 would drown a
+     * small rest: the logarithm of the whole is log1p of this.
+     */
     double (*sumexp_f32)(const float *x, size_t k, double max, double scale);
     /** out_i = (x_i - max) scale - log_sum; -inf stays. */
     void (*logprob_f32)(const float *x, size_t k, double max, double scale, double log_sum,

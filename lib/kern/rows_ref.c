@@ -19,7 +19,12 @@ bool kdi_k_max_f32_ref(const float *x, size_t k, float *out_max)
 double kdi_k_sumexp_f32_ref(const float *x, size_t k, double max, double scale)
 {
     double sum = 0.0;
+    bool found = false;
     for (size_t i = 0; i < k; i++) {
+        if (!found && (double)x[i] == max) {
+            found = true;
+            continue;
+        }
         sum += exp(((double)x[i] - max) * scale);
     }
     return sum;

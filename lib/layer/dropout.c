@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inverted dropout. No mask is kept: the random bits are a function of (seed, node, epoch, case), so
- * the way back draws the same ones again.
+ * Inverted dropout. No mask is kept: the random bits are a function of (seed, node, epoch, case),
+ * so the way back draws the same ones again.
  */
 #include "kern/kern.h"
 #include "layer/layer.h"

@@ -40,7 +40,8 @@ kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *nam
 }
 
 kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,
-                                const char *name, int argument, kd_error *error)
+                                const char *name, int argument, int stride_argument,
+                                kd_error *error)
 {
     if (!values) {
         return kdi_base_fail(error, KD_ERR_NULL, argument, "%s is NULL", name);
@@ -49,16 +50,16 @@ kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t 
         *stride = k;
     }
     if (*stride < k) {
-        return kdi_base_fail(error, KD_ERR_SIZE, argument,
+        return kdi_base_fail(error, KD_ERR_SIZE, stride_argument,
                              "the stride of %s is %z, below its %z columns", name, *stride, k);
     }
     if (*stride > INT32_MAX) {
-        return kdi_base_fail(error, KD_ERR_TOO_LARGE, argument, "the stride of %s is %z, above %i",
-                             name, *stride, (int64_t)INT32_MAX);
+        return kdi_base_fail(error, KD_ERR_TOO_LARGE, stride_argument,
+                             "the stride of %s is %z, above %i", name, *stride, (int64_t)INT32_MAX);
     }
     size_t bytes;
     if (!kdi_base_extent(n, k, *stride, &bytes)) {
-        return kdi_base_fail(error, KD_ERR_TOO_LARGE, argument,
+        return kdi_base_fail(error, KD_ERR_TOO_LARGE, stride_argument,
                              "%s has %z rows of %z: too many bytes", name, n, *stride);
     }
     return KD_OK;

@@ -17,8 +17,11 @@ static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_te
     }
     const unsigned char *at = (const unsigned char *)terms;
     for (size_t i = 0; i < n_terms; i++) {
+        char name[40];
+        kdi_base_say(name, sizeof name, "terms[%z]", i);
+        job->terms[i] = (kd_term)KD_TERM_INIT;
         kd_status status =
-            kdi_base_open(&job->terms[i], sizeof *terms, at, "terms[i]", w->terms, w->error);
+            kdi_base_open(&job->terms[i], sizeof *terms, at, name, w->terms, w->error);
         if (status != KD_OK) {
             return status;
         }
@@ -102,6 +105,7 @@ static kd_status check_targets(kdi_loss_job *job)
 {
     const kdi_loss_words *w = &job->words;
     kd_targets *t = &job->targets;
+    *t = (kd_targets)KD_TARGETS_INIT;
     kd_status status = kdi_base_open(t, sizeof *t, job->in.targets, w->targets, w->in, w->error);
     if (status != KD_OK) {
         return status;
@@ -125,8 +129,8 @@ static kd_status check_targets(kdi_loss_job *job)
     }
     char name[64];
     kdi_base_say(name, sizeof name, "%s.values", w->targets);
-    status =
-        kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, name, w->in, w->error);
+    status = kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, name, w->in, w->in,
+                                   w->error);
     job->has_targets = status == KD_OK;
     return status;
 }
@@ -202,11 +206,11 @@ static kd_status check_sizes(kdi_loss_job *job)
     }
     if (status == KD_OK) {
         status = kdi_loss_check_matrix(in->logits, in->n, in->k, &in->logits_stride, w->logits,
-                                       w->in, w->error);
+                                       w->in, w->in, w->error);
     }
     if (status == KD_OK && job->out.d_logits) {
         status = kdi_loss_check_matrix(job->out.d_logits, in->n, in->k, &job->out.d_stride,
-                                       "out.d_logits", w->out, w->error);
+                                       "out.d_logits", w->out, w->out, w->error);
     }
     return status;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rows as distributions (Hinton 2015, eq. 1), in log space: nothing underflows, nothing is clamped. */
+/* Rows as distributions (Hinton 2015, eq. 1), in log space: no underflow, no clamp. */
 #include "loss/dist.h"
 
 #include "kern/kern.h"
@@ -34,7 +34,7 @@ static kd_status open_scores(kdi_dist *d, const float *x, size_t k, double scale
         return KD_ERR_SUPPORT;
     }
     *d = (kdi_dist){.x = x, .max = (double)max, .scale = scale};
-    d->log_sum = log(kdi_kern()->sumexp_f32(x, k, d->max, scale));
+    d->log_sum = log1p(kdi_kern()->sumexp_f32(x, k, d->max, scale));
     return KD_OK;
 }
 
@@ -77,7 +77,7 @@ static kd_status open_log_probabilities(kdi_dist *d, const float *x, size_t k, d
     if (status != KD_OK) {
         return status;
     }
-    return check_sum(exp(d->max) * kdi_kern()->sumexp_f32(x, k, d->max, 1.0), fault);
+    return check_sum(exp(d->max) * (1.0 + kdi_kern()->sumexp_f32(x, k, d->max, 1.0)), fault);
 }
 
 kd_status kdi_loss_dist_targets(kdi_dist *d, const kd_targets *targets, const float *x, size_t k,
@@ -106,7 +106,8 @@ void kdi_loss_dist_log(const kdi_dist *d, size_t begin, size_t count, double *ou
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        out[i] = log((double)d->x[begin + i]);
+        double p = (double)d->x[begin + i];
+        out[i] = p > 0.0 ? log(p) : -(double)INFINITY; /* no flag of log(0) */
     }
 }
 

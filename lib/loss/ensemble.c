@@ -26,8 +26,8 @@ static kd_status check_member(ensemble_call *c, size_t m)
 {
     char name[40];
     kdi_base_say(name, sizeof name, "in.logits[%z]", m);
-    kd_status status =
-        kdi_loss_check_matrix(c->in.logits[m], c->in.n, c->in.k, &c->in.stride, name, 1, c->error);
+    kd_status status = kdi_loss_check_matrix(c->in.logits[m], c->in.n, c->in.k, &c->in.stride, name,
+                                             1, 1, c->error);
     if (status != KD_OK) {
         return status;
     }
@@ -56,7 +56,7 @@ static kd_status check_sizes(ensemble_call *c)
         status = kdi_base_check_size(c->in.k, "in.k", 1, e);
     }
     if (status == KD_OK) {
-        status = kdi_loss_check_matrix(c->out, c->in.n, c->in.k, &c->out_stride, "out", 2, e);
+        status = kdi_loss_check_matrix(c->out, c->in.n, c->in.k, &c->out_stride, "out", 2, 3, e);
     }
     if (status == KD_OK && !c->in.logits) {
         status = kdi_base_fail(e, KD_ERR_NULL, 1, "in.logits is NULL");
@@ -197,6 +197,7 @@ static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members)
 kd_status kd_ensemble_mean(const kd_ensemble_in *in, float *out, size_t out_stride, kd_error *error)
 {
     ensemble_call c = {.out = out, .out_stride = out_stride, .error = error};
+    c.in = (kd_ensemble_in)KD_ENSEMBLE_IN_INIT;
     kd_status status = kdi_base_open(&c.in, sizeof c.in, in, "in", 1, error);
     if (status == KD_OK) {
         status = check(&c);

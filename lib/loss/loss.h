@@ -60,6 +60,7 @@ kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *nam
 
 /** A matrix of floats at the door: pointer, sizes, stride (0 becomes columns), extent. */
 kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,
-                                const char *name, int argument, kd_error *error);
+                                const char *name, int argument, int stride_argument,
+                                kd_error *error);
 
 #endif

@@ -145,6 +145,10 @@ static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, s
             s->value[t] += weight * value;
         }
     }
+    if (status == KD_OK && !counts(job, &c)) {
+        kdi_dist unused; /* no term looks at this row, but bad logits are an error all the same */
+        status = kdi_loss_dist_logits(&unused, c.z, c.k, 1.0, &fault);
+    }
     if (status == KD_OK && job->measure) {
         status = measure_case(job, &c, weight, s, &fault);
     }

@@ -20,13 +20,13 @@ static kd_status check(softmax_call *c)
         status = kdi_base_check_size(c->k, "k", 3, e);
     }
     if (status == KD_OK) {
-        status = kdi_loss_check_matrix(c->logits, c->n, c->k, &c->stride, "logits", 1, e);
+        status = kdi_loss_check_matrix(c->logits, c->n, c->k, &c->stride, "logits", 1, 4, e);
     }
     if (status == KD_OK) {
         status = kdi_loss_check_temperature(c->temperature, "temperature", 5, e);
     }
     if (status == KD_OK) {
-        status = kdi_loss_check_matrix(c->out, c->n, c->k, &c->out_stride, "out", 6, e);
+        status = kdi_loss_check_matrix(c->out, c->n, c->k, &c->out_stride, "out", 6, 7, e);
     }
     if (status != KD_OK) {
         return status;

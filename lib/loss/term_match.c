@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Matching logits: the limit of T^2 KL as T grows (Hinton 2015, eq. 3 and 4). The centred form takes
- * the mean over classes away first, which eq. 4 assumes to be zero; the raw form does not.
+ * Matching logits: the limit of T^2 KL as T grows (Hinton 2015, eq. 3 and 4). The centred form
+ * takes the mean over classes away first, which eq. 4 assumes to be zero; the raw form does not.
  */
 #include "loss/term.h"
 

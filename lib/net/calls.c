@@ -34,6 +34,7 @@ static kd_status check_rows(size_t n, size_t most, size_t *stride, size_t width,
 kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *batch, kd_batch *known,
                              kd_error *error)
 {
+    *known = (kd_batch)KD_BATCH_INIT;
     kd_status status = kdi_base_open(known, sizeof *known, batch, "batch", 2, error);
     if (status == KD_OK && !known->x) {
         status = kdi_base_fail(error, KD_ERR_NULL, 2, "batch.x is NULL");

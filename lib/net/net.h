@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Door of the room net: a chain of layers, its parameters, workspaces to run it in, and an optimiser
- * bound to it. Whoever sits above drives a step in its two phases through this door.
+ * Door of the room net: a chain of layers, its parameters, workspaces to run it in, and an
+ * optimiser bound to it. Whoever sits above drives a step in its two phases through this door.
  */
 #ifndef KDI_NET_H
 #define KDI_NET_H

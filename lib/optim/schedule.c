@@ -40,6 +40,9 @@ static double plain_value(const kd_schedule *s, uint64_t step)
 {
     double from = (double)s->from;
     double to = (double)s->to;
+    if (s->from == 0.0f && s->factor > 1.0f && s->kind <= KD_SCHEDULE_EXPONENTIAL) {
+        return 0.0; /* nothing grows from nothing, not even when the power overflows */
+    }
     double part = (double)step / (double)s->steps;
     switch (s->kind) {
     case KD_SCHEDULE_STEP:
@@ -64,7 +67,7 @@ static double value(const kd_schedule *s, uint64_t step)
 kd_status kd_schedule_value(const kd_schedule *schedule, uint64_t step, double *out_value,
                             kd_error *error)
 {
-    kd_schedule known;
+    kd_schedule known = KD_SCHEDULE_INIT;
     kd_status status = kdi_base_open(&known, sizeof known, schedule, "schedule", 1, error);
     if (status == KD_OK) {
         status = check(&known, "schedule", 1, error);
@@ -86,6 +89,7 @@ kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedu
         return KD_OK;
     }
     v->scheduled = true;
+    v->schedule = (kd_schedule)KD_SCHEDULE_INIT;
     kd_status status = kdi_base_open(&v->schedule, sizeof v->schedule, schedule, name, 0, error);
     return status == KD_OK ? check(&v->schedule, name, 0, error) : status;
 }

@@ -58,7 +58,7 @@ kd_status kd_teacher_from_callback(kd_context *context, const kd_callback_option
     if (!context) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "context is NULL");
     }
-    kd_callback_options o;
+    kd_callback_options o = KD_CALLBACK_OPTIONS_INIT;
     kd_status status = kdi_base_open(&o, sizeof o, options, "options", 2, error);
     if (status == KD_OK) {
         status = check(&o, error);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recorded logits as teacher: a table sorted by sample id, so a row can't be taken for another's. */
+/* Recorded logits as teacher: sorted by sample id, so a row can't be taken for another's. */
 #include "teacher/parts.h"
 
 #include "loss/loss.h"
@@ -172,7 +172,7 @@ kd_status kd_teacher_from_logits(kd_context *context, const uint64_t *ids, const
         status = kdi_base_check_size(k, "k", 5, error);
     }
     if (status == KD_OK) {
-        status = kdi_loss_check_matrix(logits, n, k, &stride, "logits", 3, error);
+        status = kdi_loss_check_matrix(logits, n, k, &stride, "logits", 3, 6, error);
     }
     if (status == KD_OK) {
         status = check_logits(logits, n, k, stride, error);

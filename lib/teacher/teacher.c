@@ -148,6 +148,7 @@ kd_status kdi_teacher_ask(kd_teacher_workspace *ws, const kd_batch *known, float
 static kd_status check_batch(const kd_teacher_workspace *ws, const kd_batch *batch, kd_batch *known,
                              kd_error *error)
 {
+    *known = (kd_batch)KD_BATCH_INIT;
     kd_status status = kdi_base_open(known, sizeof *known, batch, "batch", 2, error);
     if (status == KD_OK) {
         status = kdi_base_check_size(known->n, "batch.n", 2, error);
@@ -160,7 +161,7 @@ static kd_status check_batch(const kd_teacher_workspace *ws, const kd_batch *bat
     size_t inputs = ws->teacher->inputs;
     if (status == KD_OK && inputs > 0) {
         status = kdi_loss_check_matrix(known->x, known->n, inputs, &known->x_stride, "batch.x", 2,
-                                       error);
+                                       2, error);
     }
     return status;
 }
@@ -172,7 +173,7 @@ kd_status kd_teacher_targets(kd_teacher_workspace *workspace, const kd_batch *ba
         return kdi_base_fail(error, KD_ERR_NULL, 1, "workspace is NULL");
     }
     kd_batch known;
-    kd_targets targets;
+    kd_targets targets = KD_TARGETS_INIT;
     kd_status status =
         kdi_base_open(&targets, sizeof targets, out_targets, "out_targets", 4, error);
     if (status == KD_OK) {
