@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* Measuring the student on any number of cases, a workspace's worth at a time. */
+#include "distill/parts.h"
+
+/* The cases begin .. begin+count of a batch. */
+static kd_batch piece_of(const kd_batch *whole, size_t begin, size_t count,
+                         const kd_targets *targets, kd_targets *piece_targets)
+{
+    kd_batch piece = *whole;
+    piece.n = count;
+    piece.x += begin * piece.x_stride;
+    piece.labels = piece.labels ? piece.labels + begin : NULL;
+    piece.case_weights = piece.case_weights ? piece.case_weights + begin : NULL;
+    piece.ids = piece.ids ? piece.ids + begin : NULL;
+    if (targets) {
+        *piece_targets = *targets;
+        piece_targets->values += begin * piece_targets->stride;
+        piece.targets = piece_targets;
+    }
+    return piece;
+}
+
+static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, const kdi_moment *m,
+                               kd_report *report)
+{
+    size_t k = kdi_net_outputs(d->student);
+    kd_targets asked;
+    const kd_targets *targets;
+    kd_status status = kdi_net_check_finite(piece->x, piece->n, kdi_net_inputs(d->student),
+                                            piece->x_stride, "batch.x", &d->error);
+    if (status == KD_OK) {
+        status = kdi_distill_targets(d, piece, m, &asked, &targets);
+    }
+    if (status != KD_OK) {
+        return status;
+    }
+    const float *logits = kdi_net_run_infer(d->run, piece->x, piece->n, piece->x_stride);
+    status = kdi_net_check_finite(logits, piece->n, k, k, "the student's logits", &d->error);
+    return status == KD_OK ? kdi_distill_objective(d, piece, m, logits, targets, NULL, report)
+                           : status;
+}
+
+/* Targets of the host's for a whole evaluation: their stride must be known to cut them. */
+static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets *targets)
+{
+    kd_status status =
+        kdi_base_open(targets, sizeof *targets, known->targets, "batch.targets", 2, &d->error);
+    if (status == KD_OK) {
+        status = kdi_loss_check_matrix(targets->values, known->n, kdi_net_outputs(d->student),
+                                       &targets->stride, "batch.targets.values", 2, 2, &d->error);
+    }
+    return status;
+}
+
+static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *report)
+{
+    kdi_moment moment;
+    kd_targets targets = KD_TARGETS_INIT;
+    kd_status status =
+        kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
+    if (status == KD_OK && known->targets) {
+        status = open_targets(d, known, &targets);
+    }
+    kdi_distill_empty_report(report);
+    for (size_t begin = 0; status == KD_OK && begin < known->n; begin += d->batch) {
+        size_t left = known->n - begin;
+        kd_targets piece_targets;
+        kd_batch piece = piece_of(known, begin, left < d->batch ? left : d->batch,
+                                  known->targets ? &targets : NULL, &piece_targets);
+        kd_report one;
+        kd_status part = measure_piece(d, &piece, &moment, &one);
+        if (part == KD_OK) {
+            part = kd_report_merge(report, &one);
+        } else if (part == KD_ERR_EMPTY_BATCH && known->n > d->batch) {
+            part = KD_OK; /* a piece may be empty, the whole may not: see below */
+        }
+        status = part;
+    }
+    if (status == KD_OK && !(report->case_weight > 0.0)) {
+        status = kdi_base_fail(&d->error, KD_ERR_EMPTY_BATCH, 2, "none of the %z cases counts",
+                               known->n);
+    }
+    return status;
+}
+
+kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *batch, kd_report *out_report)
+{
+    if (!distiller) {
+        return KD_ERR_NULL;
+    }
+    kd_batch known;
+    kd_report report;
+    kd_status status = kdi_distill_enter(distiller, batch, SIZE_MAX, &known, out_report);
+    if (status == KD_OK && !out_report) {
+        status = kdi_base_fail(&distiller->error, KD_ERR_NULL, 3, "out_report is NULL");
+    }
+    if (status != KD_OK) {
+        return status;
+    }
+    distiller->busy = true;
+    status = measure(distiller, &known, &report);
+    distiller->busy = false;
+    if (status == KD_OK) {
+        kdi_base_write_struct(out_report, &report, sizeof report);
+    }
+    return status;
+}
