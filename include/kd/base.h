@@ -87,7 +87,9 @@ enum {
 };
 
 /**
- * Words for a failure, in memory of the caller. Functions that take a `kd_error *` accept NULL. It
+ * Words for a failure, in memory of the caller. Functions that take a `kd_error *` accept NULL, and
+ * an older or newer struct_size: the text is cut to fit, and a size that makes no sense is left
+ * alone. It
  * is written on failure only, so success costs nothing.
  */
 typedef struct kd_error {

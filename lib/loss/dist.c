@@ -154,7 +154,7 @@ kd_status kdi_loss_dist_compare(const kdi_dist *p, const kdi_dist *q, size_t k, 
             }
             out->cross -= weighted(e[i], log_q[i]);
             out->entropy_p -= weighted(e[i], log_p[i]);
-            out->kl += weighted(e[i], log_p[i] - log_q[i]);
+            out->kl += e[i] > 0.0 ? e[i] * (log_p[i] - log_q[i]) : 0.0;
         }
     }
     return KD_OK;

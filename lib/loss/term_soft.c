@@ -33,7 +33,7 @@ static double squared_temperature(const kd_term *term)
 static kd_status soft_value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
                             double *out_value, kdi_fault *fault)
 {
-    kdi_dist_sums sums;
+    kdi_dist_sums sums = {0};
     kd_status status = compare(term, c, state, &sums, fault);
     *out_value = squared_temperature(term) * sums.cross;
     return status;
@@ -42,7 +42,7 @@ static kd_status soft_value(const kd_term *term, const kdi_case *c, kdi_term_sta
 static kd_status kl_value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
                           double *out_value, kdi_fault *fault)
 {
-    kdi_dist_sums sums;
+    kdi_dist_sums sums = {0};
     kd_status status = compare(term, c, state, &sums, fault);
     *out_value = squared_temperature(term) * sums.kl;
     return status;
