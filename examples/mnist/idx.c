@@ -5,6 +5,7 @@
  */
 #include "idx.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,15 @@ typedef struct reader {
     size_t why_size;
 } reader;
 
+/* Lets the compiler check the arguments of fail. */
+#ifdef __GNUC__
+#define LIKE_PRINTF __attribute__((format(printf, 2, 3)))
+#else
+#define LIKE_PRINTF
+#endif
+
+static bool fail(reader *r, const char *format, ...) LIKE_PRINTF;
+
 static bool fail(reader *r, const char *format, ...)
 {
     int used = snprintf(r->why, r->why_size, "%s: ", r->path);
@@ -33,54 +43,56 @@ static bool fail(reader *r, const char *format, ...)
     return false;
 }
 
-static bool try_open(reader *r, const char *dir, const char *split, const char *name,
+static bool set_path(reader *r, const char *dir, const char *split, const char *kind, char before,
                      const char *ending)
 {
-    int n = snprintf(r->path, sizeof r->path, "%s/%s%s%s", dir, split, name, ending);
-    if (n < 0 || (size_t)n >= sizeof r->path) {
-        return false;
-    }
-    FILE *probe = fopen(r->path, "rb");
-    if (!probe) {
-        return false;
-    }
-    fclose(probe);
-    r->file = gzopen(r->path, "rb");
-    return r->file != NULL;
+    int rank = strcmp(kind, "images") == 0 ? 3 : 1;
+    int n = snprintf(r->path, sizeof r->path, "%s/%s-%s%cidx%d-ubyte%s", dir, split, kind, before,
+                     rank, ending);
+    return n > 0 && (size_t)n < sizeof r->path;
 }
 
 static bool open_reader(reader *r, const char *dir, const char *split, const char *kind)
 {
-    const char *separators[] = {"-", "."};
-    const char *endings[] = {"", ".gz"};
-    for (int s = 0; s < 2; s++) {
-        for (int e = 0; e < 2; e++) {
-            char name[64];
-            snprintf(name, sizeof name, "-%s%sidx%d-ubyte",
-                     strcmp(kind, "images") == 0 ? "images" : "labels", separators[s],
-                     strcmp(kind, "images") == 0 ? 3 : 1);
-            if (try_open(r, dir, split, name, endings[e])) {
-                return true;
-            }
+    static const struct {
+        char before;
+        const char *ending;
+    } names[] = {{'-', ""}, {'-', ".gz"}, {'.', ""}, {'.', ".gz"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!set_path(r, dir, split, kind, names[i].before, names[i].ending)) {
+            return fail(r, "the path is too long");
+        }
+        errno = ENOMEM; /* zlib doesn't say so when it has no memory */
+        r->file = gzopen(r->path, "rb");
+        if (r->file) {
+            return true;
+        }
+        if (errno != ENOENT) {
+            return fail(r, "%s", strerror(errno));
         }
     }
-    snprintf(r->path, sizeof r->path, "%s/%s-%s-idx%d-ubyte", dir, split, kind,
-             strcmp(kind, "images") == 0 ? 3 : 1);
+    (void)set_path(r, dir, split, kind, names[0].before, names[0].ending);
     return fail(r, "no such file, nor with .gz");
 }
 
-static bool broken(reader *r)
+/* Zlib's own words, if it is zlib that is at fault; they begin with the path, as ours do. */
+static bool intact(reader *r)
 {
     int code;
     const char *words = gzerror(r->file, &code);
-    return code != Z_OK && code != Z_STREAM_END ? fail(r, "%s", words) : true;
+    size_t path = strlen(r->path);
+    if (code == Z_OK || code == Z_STREAM_END) {
+        return true;
+    }
+    bool named = strncmp(words, r->path, path) == 0 && words[path] == ':';
+    return fail(r, "%s", named ? words + path + 2 : words);
 }
 
 static bool read_word(reader *r, uint32_t *out)
 {
     unsigned char b[4];
     if (gzread(r->file, b, 4) != 4) {
-        return broken(r) && fail(r, "truncated in its header");
+        return intact(r) && fail(r, "truncated in its header");
     }
     *out = (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
     return true;
@@ -103,7 +115,7 @@ static uint8_t *read_payload(reader *r, size_t size)
         if (got < 0 || (size_t)got < want) {
             free(bytes);
             have += got > 0 ? (size_t)got : 0;
-            if (broken(r)) {
+            if (intact(r)) {
                 fail(r, "truncated: %zu bytes of data, its header promises %zu", have, size);
             }
             return NULL;
@@ -111,11 +123,11 @@ static uint8_t *read_payload(reader *r, size_t size)
         have += want;
     }
     char extra;
-    int left = gzread(r->file, &extra, 1);
-    if (left != 0) {
-        if (left < 0 ? broken(r) : true) {
-            fail(r, "more data than the %zu bytes its header promises", size);
-        }
+    bool more = gzread(r->file, &extra, 1) > 0;
+    if (more) {
+        fail(r, "more data than the %zu bytes its header promises", size);
+    }
+    if (more || !intact(r)) {
         free(bytes);
         return NULL;
     }
@@ -140,7 +152,8 @@ static uint8_t *read_body(reader *r, uint32_t magic, size_t *out_n)
         fail(r, "images of %u x %u pixels, not 28 x 28", rows, columns);
         return NULL;
     }
-    if (n < 1 || n > MOST) {
+    size_t room = SIZE_MAX / DIGIT_PIXELS;
+    if (n < 1 || n > MOST || n > room) {
         fail(r, "declares %u items, not 1 to %d", n, MOST);
         return NULL;
     }

@@ -67,7 +67,8 @@ typedef struct kd_targets {
     float temperature;
     /**
      * [n,k]. Logits: as above. Probabilities: non-negative, each row sums to 1 within 1e-4, never
-     * renormalised; the gradient takes the sum to be 1. Log-probabilities: -inf allowed, their exponentials sum to 1 within 1e-4.
+     * renormalised; the gradient takes the sum to be 1. Log-probabilities: -inf allowed, their
+     * exponentials sum to 1 within 1e-4.
      */
     const float *values;
     size_t stride; /**< Floats from row to row; 0 = k. */
