@@ -5,7 +5,7 @@ set -eu
 
 usage() {
     cat <<TEXT
-usage: tests/fresh.sh [--suite bookworm|trixie] [--dir DIR] [--as root|user|both] [--data DIR]
+usage: sh tests/fresh.sh [--suite bookworm|trixie] [--dir DIR] [--as root|user|both] [--data DIR]
                       [--main-options "..."] [--keep]
 
 Run by hand, as root, where debootstrap is installed. Makes a minimal Debian in a folder, with git

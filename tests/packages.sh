@@ -3,7 +3,8 @@
 # Installs those Debian packages of a list that are not there yet.
 set -eu
 
-build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev"
+build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev
+ca-certificates curl"
 tests="$build g++ binutils libcmocka-dev python3"
 ci="$tests clang clang-format git"
 
@@ -14,7 +15,7 @@ usage: sh tests/packages.sh [--print] LIST
 Installs those packages of LIST that are missing, with apt-get, through sudo unless run as root.
 --print only prints the list.
 
-  build   what the library and its examples need
+  build   what the library and its examples need, also to download MNIST
   tests   that, and what the tests need
   ci      that, and clang with clang-format 14 (Debian 12)
 TEXT
@@ -33,7 +34,7 @@ for word; do
     esac
 done
 [ -n "$list" ] || { usage >&2 && exit 2; }
-[ $print = no ] || { echo "$list" && exit 0; }
+[ $print = no ] || { echo $list && exit 0; }
 
 if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
     echo "packages.sh: this is not a Debian system, so nothing is installed. Needed, under Debian's"

@@ -7,6 +7,8 @@
 #include "clouds.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { CASES = 1200, VALIDATION = 1200, BATCH = 60, EPOCHS = 40, PATIENCE = 8 };
 
@@ -29,9 +31,7 @@ static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *s
         int32_t batch_labels[BATCH];
         for (size_t i = 0; i < BATCH; i++) {
             size_t from = order[begin + i];
-            for (size_t j = 0; j < INPUTS; j++) {
-                batch_x[i * INPUTS + j] = x[from * INPUTS + j];
-            }
+            memcpy(batch_x + i * INPUTS, x + from * INPUTS, INPUTS * sizeof *x);
             batch_labels[i] = from % 4 == 0 ? labels[from] : -1; /* most cases have no label */
         }
         kd_batch batch = KD_BATCH_INIT;
@@ -63,8 +63,11 @@ static kd_distiller *make(kd_net *student, kd_teacher *teacher)
     options.temperature_schedule = &cooling;
     options.optimizer = &sgd;
     kd_distiller *distiller;
-    return kd_distiller_create(student, teacher, &options, &distiller, NULL) == KD_OK ? distiller
-                                                                                      : NULL;
+    kd_error error = KD_ERROR_INIT;
+    if (kd_distiller_create(student, teacher, &options, &distiller, &error) != KD_OK) {
+        exit(fail(error.text));
+    }
+    return distiller;
 }
 
 int main(void)
@@ -78,14 +81,14 @@ int main(void)
         return fail("no context");
     }
     kd_net *large = train_on_clouds(context, 128, 1);
-    kd_net *student = train_on_clouds(context, 8, 2);
+    kd_net *student = train_on_clouds(context, 8, 2); /* it has seen labels already */
     if (!large || !student || kd_teacher_from_net(large, &teacher, NULL) != KD_OK) {
         return fail("no nets");
     }
     kd_distiller *distiller = make(student, teacher);
     kd_batch held = {sizeof held, VALIDATION, held_x, 0, held_labels, NULL, NULL, NULL, 0, 0};
     double lowest = 1e9;
-    for (uint32_t epoch = 0, since = 0; distiller && epoch < EPOCHS && since < PATIENCE; epoch++) {
+    for (uint32_t epoch = 0, since = 0; epoch < EPOCHS && since < PATIENCE; epoch++) {
         kd_report sum = KD_REPORT_INIT;
         kd_report seen = KD_REPORT_INIT;
         if (run_epoch(distiller, epoch, &sum) != KD_OK ||
@@ -97,7 +100,9 @@ int main(void)
             lowest = seen.hard;
             since = 0;
             kd_net_destroy(best);
-            kd_net_clone(student, &best, NULL);
+            if (kd_net_clone(student, &best, NULL) != KD_OK) {
+                return fail("no memory for a copy of the student");
+            }
         }
         if (epoch % 5 == 0) {
             printf(

@@ -42,7 +42,7 @@ void digit_set_free(digit_set *set);
  * @param out_set the images, owned by the caller: digit_set_free. Left alone on failure.
  * @return false if there is no memory.
  *
- * Cost: about 15 microseconds an image; allocates 785 bytes for each.
+ * Cost: about 20 microseconds an image; allocates 785 bytes for each.
  */
 bool digits_draw(uint64_t seed, size_t n, digit_set *out_set);
 

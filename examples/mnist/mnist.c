@@ -6,6 +6,7 @@
 #include "digits.h"
 #include "idx.h"
 #include "picture.h"
+#include "progress.h"
 #include "results.h"
 #include "settings.h"
 #include "training.h"
@@ -15,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 typedef struct job {
     settings settings;
@@ -26,27 +26,23 @@ typedef struct job {
     results results;
 } job;
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Takes the last sixth of the training set as test data. */
-static void hold_out(job *j)
+static bool hold_out(job *j)
 {
     digit_set_free(&j->test);
     size_t kept = j->train.n - j->train.n / 6;
     size_t held = j->train.n - kept;
     j->test.pixels = malloc(held * DIGIT_PIXELS);
     j->test.labels = malloc(held);
-    if (j->test.pixels && j->test.labels) {
-        memcpy(j->test.pixels, j->train.pixels + kept * DIGIT_PIXELS, held * DIGIT_PIXELS);
-        memcpy(j->test.labels, j->train.labels + kept, held);
-        j->test.n = held;
-        j->train.n = kept;
+    if (!j->test.pixels || !j->test.labels) {
+        fputs("mnist: no memory for the images held out\n", stderr);
+        return false;
     }
+    memcpy(j->test.pixels, j->train.pixels + kept * DIGIT_PIXELS, held * DIGIT_PIXELS);
+    memcpy(j->test.labels, j->train.labels + kept, held);
+    j->test.n = held;
+    j->train.n = kept;
+    return true;
 }
 
 static bool load_data(job *j)
@@ -65,8 +61,8 @@ static bool load_data(job *j)
         fprintf(stderr, "mnist: %s\n", why);
         return false;
     }
-    if (s->holdout) {
-        hold_out(j);
+    if (s->holdout && !hold_out(j)) {
+        return false;
     }
     if (j->train.n == 0 || j->test.n == 0) {
         fputs("mnist: no images\n", stderr);
@@ -166,7 +162,7 @@ static bool show_soft_targets(const job *j)
 
 static bool run(job *j)
 {
-    double start = now();
+    double start = progress_clock();
     kd_error error = KD_ERROR_INIT;
     kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
     options.threads = j->settings.threads;
@@ -177,7 +173,7 @@ static bool run(job *j)
     if (!load_data(j) || !train_all(j) || !show_soft_targets(j)) {
         return false;
     }
-    j->results.seconds = now() - start;
+    j->results.seconds = progress_clock() - start;
     results_print(&j->settings, &j->results);
     printf("  Soft targets: %s\n", j->settings.picture);
     return !j->settings.json || results_save(&j->settings, &j->results);

@@ -2,6 +2,8 @@
 /* Soft targets drawn: the image, then its class probabilities at T = 1 and at T as bars. */
 #include "picture.h"
 
+#include <math.h>
+
 enum { SIDE = 28, CLASSES = 10, GREYS = 8 };
 
 /* Layout of the SVG, in pixels. */
@@ -42,18 +44,24 @@ static double largest(const float *p)
 {
     double top = 0.0;
     for (int k = 0; k < CLASSES; k++) {
-        top = (double)p[k] > top ? (double)p[k] : top;
+        top = (double)p[k] > top && isfinite(p[k]) ? (double)p[k] : top;
     }
     return top;
+}
+
+/* A bar's share of the full length; none for what is no probability, as of a net that diverged. */
+static double share(const float *p, int k)
+{
+    double part = (double)p[k] / largest(p);
+    return part > 0.0 && part <= 1.0 ? part : 0.0;
 }
 
 /* Every panel has its own scale, named beside it: at a high temperature all bars are low. */
 static void save_bars(FILE *f, const float *p, int label, int x, int y)
 {
-    double top = largest(p);
-    fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"scale\">%.3f</text>\n", x - 6, y + 10, top);
+    fprintf(f, "<text x=\"%d\" y=\"%d\" class=\"scale\">%.3f</text>\n", x - 6, y + 10, largest(p));
     for (int k = 0; k < CLASSES; k++) {
-        double height = (double)p[k] / top * TALL;
+        double height = share(p, k) * TALL;
         int left = x + k * (BAR + 7);
         const char *color = k == label ? "#2a9d8f" : "#e76f51";
         fprintf(f, "<rect x=\"%d\" y=\"%.2f\" width=\"%d\" height=\"%.2f\" fill=\"%s\"/>", left,
@@ -62,6 +70,25 @@ static void save_bars(FILE *f, const float *p, int label, int x, int y)
                 y + TALL + 14, k == label ? "own" : "class", k);
     }
     fprintf(f, "<path d=\"M%d %dh%d\" stroke=\"#adb5bd\"/>\n", x - 3, y + TALL, PANEL);
+}
+
+static void save_text(FILE *f, const char *text)
+{
+    for (; *text; text++) {
+        switch (*text) {
+        case '&':
+            fputs("&amp;", f);
+            break;
+        case '<':
+            fputs("&lt;", f);
+            break;
+        case '>':
+            fputs("&gt;", f);
+            break;
+        default:
+            fputc(*text, f);
+        }
+    }
 }
 
 static void save_head(FILE *f, float temperature, const char *title, int width, int height)
@@ -73,8 +100,10 @@ static void save_head(FILE *f, float temperature, const char *title, int width, 
             ".scale{font-size:10px;fill:#6c757d;text-anchor:end}"
             ".own{font-size:11px;font-weight:bold;fill:#2a9d8f;text-anchor:middle}</style>\n"
             "<rect width=\"100%%\" height=\"100%%\" fill=\"#f8f9fa\"/>\n"
-            "<text x=\"%d\" y=\"34\" font-size=\"20\" fill=\"#212529\">%s</text>\n",
-            width, height, width, height, MARGIN, title);
+            "<text x=\"%d\" y=\"34\" font-size=\"20\" fill=\"#212529\">",
+            width, height, width, height, MARGIN);
+    save_text(f, title);
+    fputs("</text>\n", f);
     int first = MARGIN + IMAGE + GAP;
     fprintf(f, "<text x=\"%d\" y=\"60\" font-size=\"14\" fill=\"#495057\">T = 1</text>\n", first);
     fprintf(f, "<text x=\"%d\" y=\"60\" font-size=\"14\" fill=\"#495057\">T = %g</text>\n",
@@ -122,7 +151,7 @@ static void print_pixels(FILE *file, const uint8_t *pixels, int line, bool ascii
 static void print_bar(FILE *file, const float *p, int k, bool ascii)
 {
     enum { WIDTH = 12 };
-    int full = (int)((double)p[k] / largest(p) * WIDTH + 0.5);
+    int full = (int)(share(p, k) * WIDTH + 0.5);
     fprintf(file, "%7.3f ", (double)p[k]);
     for (int i = 0; i < WIDTH; i++) {
         fputs(i >= full ? " " : ascii ? "#" : "█", file);

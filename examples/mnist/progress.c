@@ -8,7 +8,7 @@
 
 enum { BAR = 24 };
 
-static double now(void)
+double progress_clock(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -17,7 +17,7 @@ static double now(void)
 
 void progress_begin(progress *p, const char *what, size_t total)
 {
-    *p = (progress){.what = what, .total = total ? total : 1, .start = now()};
+    *p = (progress){.what = what, .total = total ? total : 1, .start = progress_clock()};
     p->terminal = isatty(STDERR_FILENO) == 1;
 }
 
@@ -45,7 +45,7 @@ static void draw_bar(const progress *p, double part, const char *note, const cha
 
 void progress_update(progress *p, size_t done, const char *note)
 {
-    double time = now();
+    double time = progress_clock();
     double part = (double)done / (double)p->total;
     int tenths = (int)(part * 10.0);
     bool due = p->terminal ? time - p->shown >= 0.1 || done == p->total : tenths > p->tenths;

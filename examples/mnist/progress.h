@@ -9,6 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/** Seconds of the monotonic clock. */
+double progress_clock(void);
+
 /** One piece of long work. */
 typedef struct progress {
     const char *what;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Buffers of one batch. */
 typedef struct loader {
@@ -19,13 +18,6 @@ typedef struct loader {
     int32_t *labels;
     uint64_t *ids;
 } loader;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
 
 static bool say(const char *what, const char *why)
 {
@@ -193,7 +185,7 @@ static double flop_of_training(const plan *p, size_t cases)
 bool train(kd_context *context, const settings *s, const plan *p, const char *name,
            const digit_set *data, kd_teacher *teacher, trained *out)
 {
-    double start = now();
+    double start = progress_clock();
     size_t steps = (data->n + s->batch - 1) / s->batch;
     loader l;
     progress bar;
@@ -215,7 +207,7 @@ bool train(kd_context *context, const settings *s, const plan *p, const char *na
         kd_net_destroy(net);
         return false;
     }
-    *out = (trained){net, now() - start, flop_of_training(p, data->n * p->epochs)};
+    *out = (trained){net, progress_clock() - start, flop_of_training(p, data->n * p->epochs)};
     return true;
 }
 

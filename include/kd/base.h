@@ -4,21 +4,27 @@
  * Tier 1: what every call of libkd has in common: version, status, words for a failure.
  *
  * Conventions of all headers
+ *
  *   - Every function that can fail returns a kd_status: KD_OK (0) or a negative number. The numbers
- * are pinned: a program may store them, and a later release only adds new ones.
+ *     are pinned: a program may store them, and a later release only adds new ones.
+ *
  *   - A call that fails leaves every handle as it was. Output buffers of tier-1 calls are then
- * unspecified.
+ *     unspecified.
+ *
  *   - Matrices are float, row-major, written [rows,columns]. A stride counts floats from one row to
- * the next; 0 means dense (the number of columns). Sizes are size_t; n, k, widths and strides reach
- * at most INT32_MAX.
+ *     the next; 0 means dense (the number of columns). Sizes are size_t; n, k, widths and strides
+ *     reach at most INT32_MAX.
+ *
  *   - Structs that cross the border begin with struct_size and have an ..._INIT. They only grow at
- * their end. On the way in a missing tail means the defaults, and a tail that this library does not
- * know must be all zero (KD_ERR_STRUCT). On the way out only the caller's struct_size bytes are
- * written.
+ *     their end. On the way in a missing tail means the defaults, and a tail that this library does
+ *     not know must be all zero (KD_ERR_STRUCT). On the way out only the caller's struct_size bytes
+ *     are written.
+ *
  *   - Letters: n cases (rows of the batch), k classes, z student logits, v teacher logits, q and p
- * their softmax.
+ *     their softmax.
+ *
  *   - The library never prints, exits, reads the environment, touches signals or keeps a mutable
- * global.
+ *     global.
  */
 #ifndef KD_BASE_H
 #define KD_BASE_H
@@ -89,8 +95,7 @@ enum {
 /**
  * Words for a failure, in memory of the caller. Functions that take a `kd_error *` accept NULL, and
  * an older or newer struct_size: the text is cut to fit, and a size that makes no sense is left
- * alone. It
- * is written on failure only, so success costs nothing.
+ * alone. It is written on failure only, so success costs nothing.
  */
 typedef struct kd_error {
     size_t struct_size; /**< sizeof(kd_error), set by KD_ERROR_INIT. */

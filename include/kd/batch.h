@@ -12,7 +12,8 @@
  * A batch. The pointers are borrowed for the call.
  *
  * Random numbers (dropout) depend on seed, epoch, the case's id and the layer only: never on how
- * cases are cut into batches, on threads, or on what ran before, if the host gives ids and epoch.
+ * cases are cut into batches, on threads, or on what ran before, if the host gives ids and epoch. A
+ * host that gives ids must count epochs too: with the same epoch a case has the same mask again.
  */
 typedef struct kd_batch {
     size_t struct_size;

@@ -33,12 +33,13 @@ typedef struct kd_context_options {
     void *user;         /**< Handed to both. */
     /** Threads of libkd's own; 0 and 1 = one. More is KD_ERR_UNSUPPORTED for now. */
     int32_t threads;
+    int32_t reserved; /**< 0. */
 } kd_context_options;
 
 /** Default options. */
 #define KD_CONTEXT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(kd_context_options), NULL, NULL, NULL, 0                                            \
+        sizeof(kd_context_options), NULL, NULL, NULL, 0, 0                                         \
     }
 
 KD_BEGIN

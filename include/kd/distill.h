@@ -26,7 +26,11 @@ typedef struct kd_distiller kd_distiller;
 typedef int32_t kd_nonfinite_policy;
 enum {
     KD_NONFINITE_ERROR = 0, /**< The step fails with KD_ERR_NOT_FINITE. */
-    /** The step returns KD_OK, changes nothing, and counts in kd_report.skipped. */
+    /**
+     * The step returns KD_OK, changes no weight, reports NaN, and counts in kd_report.skipped; bad
+     * numbers in batch.x are treated the same. Micro-batches that waited for this update are
+     * dropped with it.
+     */
     KD_NONFINITE_SKIP = 1
 };
 
@@ -42,7 +46,7 @@ typedef struct kd_distiller_options {
     kd_nonfinite_policy nonfinite;
     int32_t gradient_norm; /**< 1: report the norm of the gradient (costs one pass over it). */
     const kd_optimizer_options *optimizer;   /**< NULL = KD_OPTIMIZER_OPTIONS_INIT. */
-    const kd_schedule *temperature_schedule; /**< In place of temperature; all values > 0. */
+    const kd_schedule *temperature_schedule; /**< In place of temperature; never 0. */
     const kd_schedule *soft_weight_schedule; /**< In place of soft_weight. */
     const kd_schedule *hard_weight_schedule; /**< In place of hard_weight. */
 } kd_distiller_options;
@@ -70,19 +74,21 @@ typedef struct kd_report {
     double gradient_norm;
     double case_weight;  /**< Sum of the weights behind the means. */
     double label_weight; /**< Sum of the weights of labelled cases, behind accuracy. */
-    uint64_t cases;      /**< Cases that count. */
-    uint64_t labelled;   /**< Of these, cases with a label. */
-    uint64_t errors;     /**< Of these, cases that are wrong. */
-    uint64_t updates;    /**< Updates made by this call: 0 or 1. */
-    uint64_t skipped;    /**< Steps skipped by KD_NONFINITE_SKIP: 0 or 1. */
-    double rate;         /**< Learning rate of this update. */
-    double temperature;  /**< T of this step. */
+    /** Of cases with soft targets, behind kl, teacher_entropy and agreement. */
+    double target_weight;
+    uint64_t cases;     /**< Cases that count. */
+    uint64_t labelled;  /**< Of these, cases with a label. */
+    uint64_t errors;    /**< Of these, cases that are wrong. */
+    uint64_t updates;   /**< Updates made by this call: 0 or 1. */
+    uint64_t skipped;   /**< Steps skipped by KD_NONFINITE_SKIP: 0 or 1. */
+    double rate;        /**< Learning rate of this update. */
+    double temperature; /**< T of this step. */
 } kd_report;
 
 /** A report to be filled, or an empty sum for kd_report_merge. */
 #define KD_REPORT_INIT                                                                             \
     {                                                                                              \
-        sizeof(kd_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                    \
+        sizeof(kd_report), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                 \
     }
 
 KD_BEGIN
@@ -91,7 +97,8 @@ KD_BEGIN
  * Creates a distiller and all the memory that its steps need.
  *
  * @param student an initialised net. The distiller trains it; nobody else may change it meanwhile.
- * @param teacher with as many classes as the student; NULL = none. May not be made of the student.
+ * @param teacher with as many classes as the student; NULL = none: then soft_weight is 0
+ *        (plain training), or every batch brings targets. May not be made of the student.
  * @param options what to change of the defaults; NULL = nothing.
  * @param out_distiller the new distiller, NULL on failure.
  * @param error words for a failure, or NULL.
@@ -122,10 +129,10 @@ KD_API void kd_distiller_destroy(kd_distiller *distiller);
  * @param distiller the distiller.
  * @param batch x [n,inputs], n <= options.batch; labels, weights, ids, targets [n,k] as there are.
  * @param out_report filled; or NULL.
- * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _WORKSPACE (n too large), _LABEL, _WEIGHT,
- * _PROBABILITY, _NOT_FINITE, _SUPPORT, _RETEMPER, _KIND, _SHAPE, _EMPTY_BATCH, _ID, _BUSY,
- * _CALLBACK; words in kd_distiller_error. If the second phase fails, micro-batches added up before
- * are dropped.
+ * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _WORKSPACE (n too large), _VALUE, _LABEL,
+ *         _WEIGHT, _PROBABILITY, _NOT_FINITE, _SUPPORT, _RETEMPER, _TEMPERATURE (a schedule that
+ *         underflows), _KIND, _SHAPE, _EMPTY_BATCH, _ID, _BUSY, _CALLBACK; words in
+ *         kd_distiller_error. If the second phase fails, micro-batches added up before are dropped.
  *
  * Ownership: Borrowed for the call. Threads: one at a time per distiller. Cost: forward and
  * backward of the student, forward of the teacher; allocates nothing. Source: Hinton 2015,
@@ -136,7 +143,8 @@ KD_API kd_status kd_distill_step(kd_distiller *distiller, const kd_batch *batch,
 
 /**
  * Measures the student on cases of any number, without dropout and without a change: loss,
- * accuracy, agreement.
+ * accuracy, agreement. Where nobody can give soft targets (no teacher, or a recorded one and a
+ * batch without ids), the soft term is left out and kl is NaN.
  *
  * @param distiller the distiller.
  * @param batch as for a step, but any n; it is cut into pieces.
@@ -150,8 +158,8 @@ KD_API kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *ba
                                      kd_report *out_report);
 
 /**
- * Adds a report to a running one, for the means of an epoch. Means are weighted by case_weight and
- * label_weight, counts are added, rate and temperature are the latest.
+ * Adds a report to a running one, for the means of an epoch. Means are weighted by case_weight,
+ * label_weight or target_weight, counts are added, rate and temperature are the latest.
  *
  * @param into the running report; KD_REPORT_INIT to begin with.
  * @param from what to add.

@@ -4,8 +4,11 @@
  * All of libkd, easiest first. A host that brings its own network needs kd/loss.h alone.
  *
  *   Tier 1, only the mathematics:       kd/base.h, kd/loss.h
+ *
  *   Tier 2, the whole loop in one call: kd/context.h, kd/batch.h, kd/net.h, kd/optim.h,
- * kd/teacher.h, kd/distill.h Tier 3, the parts of a step:        kd/train.h
+ *                                       kd/teacher.h, kd/distill.h
+ *
+ *   Tier 3, the parts of a step:        kd/train.h
  */
 #ifndef KD_KD_H
 #define KD_KD_H

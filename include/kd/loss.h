@@ -102,13 +102,14 @@ typedef struct kd_term {
     kd_term_kind kind;
     /** Finite and > 0 for SOFT and KL. 0 or 1 for HARD. Ignored by the MATCH kinds. */
     float temperature;
-    float weight; /**< Finite, >= 0. A term of weight 0 is still checked and reported. */
+    float weight;     /**< Finite, >= 0. A term of weight 0 is still checked and reported. */
+    int32_t reserved; /**< 0. */
 } kd_term;
 
 /** A term to fill in; weight 1. */
 #define KD_TERM_INIT                                                                               \
     {                                                                                              \
-        sizeof(kd_term), 0, 0.0f, 1.0f                                                             \
+        sizeof(kd_term), 0, 0.0f, 1.0f, 0                                                          \
     }
 
 /** At most this many terms in one objective. */

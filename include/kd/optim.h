@@ -69,8 +69,8 @@ typedef struct kd_optimizer_options {
     float rate;             /**< Learning rate, finite, >= 0. */
     float momentum;         /**< SGD: mu in [0, 1). */
     int32_t nesterov;       /**< SGD: 1 = Nesterov's form. */
-    float beta1;            /**< ADAM kinds: b1 in [0, 1); 0 = 0.9. */
-    float beta2;            /**< ADAM kinds: b2 in [0, 1); 0 = 0.999. */
+    float beta1;            /**< ADAM kinds: b1 in (0, 1); 0 = 0.9. b1^2 < b2. */
+    float beta2;            /**< ADAM kinds: b2 in (0, 1); 0 = 0.999. */
     float epsilon;          /**< ADAM kinds: finite, >= 0; 0 = 1e-8. */
     float weight_decay;     /**< Finite, >= 0. */
     float max_norm;         /**< Length of a hidden unit's incoming weights; 0 = no limit. */

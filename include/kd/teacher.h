@@ -25,8 +25,9 @@ typedef struct kd_teacher kd_teacher;
  * @param out [n,k], dense, to be filled with values of the kind given at creation.
  * @return 0, or another number to stop the step (KD_ERR_CALLBACK), which then has changed nothing.
  *
- * It runs on the thread that called the step. It may use other handles; the distiller that called
- * it answers KD_ERR_BUSY.
+ * It runs on the thread that called the step; distillers in several threads that share the teacher
+ * call it at the same time with the same `user`. It writes all of `out`. It may use other handles;
+ * the distiller that called it answers KD_ERR_BUSY, and must not be destroyed here.
  */
 typedef int32_t (*kd_teacher_fn)(void *user, const kd_batch *batch, float temperature, float *out);
 

@@ -50,7 +50,7 @@ KD_BEGIN
  * @param options how many cases, and whether to train; NULL = defaults.
  * @param out_workspace the new workspace, NULL on failure.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _STRUCT, _STATE, _SIZE, _TOO_LARGE, _MEMORY.
+ * @return KD_ERR_NULL, _STRUCT, _STATE, _SIZE, _TOO_LARGE, _VALUE, _MEMORY.
  *
  * Ownership: the net is retained. Threads: any. Cost: allocates kd_workspace_size bytes.
  */
@@ -62,7 +62,7 @@ KD_API kd_status kd_workspace_create(kd_net *net, const kd_workspace_options *op
  *
  * @param net, options, error as for kd_workspace_create.
  * @param out_bytes bytes, all told.
- * @return KD_ERR_NULL, _STRUCT, _STATE, _SIZE, _TOO_LARGE.
+ * @return KD_ERR_NULL, _STRUCT, _STATE, _SIZE, _TOO_LARGE, _VALUE.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(nodes), allocates nothing.
  */
@@ -129,7 +129,7 @@ KD_API kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch,
  * @param d_logits [n,outputs], the host's own;
  * @param d_stride floats from row to row; 0 = outputs.
  * @param add 1: add to the gradients that are there; 0: replace them.
- * @return KD_ERR_NULL, _SIZE, _STATE (no forward before), _NOT_FINITE (in d_logits or any delta:
+ * @return KD_ERR_NULL, _SIZE, _VALUE, _STATE (no forward before), _NOT_FINITE (in d_logits or any delta:
  * then the gradients are as before); words in kd_workspace_error.
  *
  * Ownership: Borrowed for the call. Threads: one per workspace. Cost: 4 n values multiply-adds;

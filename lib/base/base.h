@@ -18,6 +18,9 @@
  */
 kd_status kdi_base_fail(kd_error *error, kd_status status, int argument, const char *format, ...);
 
+/** The failure that was just written is another argument's of the public call. */
+void kdi_base_blame(kd_error *error, int argument);
+
 /** The words alone, cut to fit `size`. */
 void kdi_base_say(char *text, size_t size, const char *format, ...);
 
@@ -66,7 +69,7 @@ typedef struct kdi_span {
 /** True if some byte belongs to both; two matrices side by side in wider rows do not overlap. */
 bool kdi_base_overlap(kdi_span a, kdi_span b);
 
-/* ---- memory (memory.c, arena.c) ---- */
+/* ---- memory (memory.c) ---- */
 
 typedef struct kdi_allocator {
     void *(*alloc)(void *user, size_t size, size_t align);

@@ -152,6 +152,14 @@ void kdi_base_say(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
+void kdi_base_blame(kd_error *error, int argument)
+{
+    size_t end = offsetof(kd_error, argument) + sizeof error->argument;
+    if (error && kdi_base_struct_ok(error) && error->struct_size >= end) {
+        error->argument = argument;
+    }
+}
+
 kd_status kdi_base_fail(kd_error *error, kd_status status, int argument, const char *format, ...)
 {
     if (!error || !kdi_base_struct_ok(error)) {

@@ -14,6 +14,10 @@ static kd_status check(const kd_context_options *o, kd_error *error)
                              "options.%s is NULL, but its counterpart is not",
                              o->alloc ? "release" : "alloc");
     }
+    if (o->reserved != 0) {
+        return kdi_base_fail(error, KD_ERR_STRUCT, 1, "options.reserved is %i, not 0",
+                             (int64_t)o->reserved);
+    }
     if (o->threads < 0) {
         return kdi_base_fail(error, KD_ERR_VALUE, 1, "options.threads is %i, below 0",
                              (int64_t)o->threads);

@@ -27,11 +27,16 @@ static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_e
     run.training = 1;
     run.seed = o->seed;
     kd_status status = kd_optimizer_create(d->student, o->optimizer, &d->optimizer, error);
-    if (status == KD_OK) {
-        status = kd_workspace_create(d->student, &run, &d->run, error);
+    if (status != KD_OK) {
+        kdi_base_blame(error, 3);
+        return status;
     }
+    status = kd_workspace_create(d->student, &run, &d->run, error);
     if (status == KD_OK && d->teacher) {
         status = kd_teacher_workspace_create(d->teacher, o->batch, &d->ask, error);
+    }
+    if (status != KD_OK) {
+        kdi_base_blame(error, 3); /* options.batch is what they are made for */
     }
     return status;
 }
@@ -47,6 +52,20 @@ static kd_status check(const kd_net *student, const kd_teacher *teacher, kd_erro
     return teacher ? check_pair(student, teacher, error) : KD_OK;
 }
 
+/* Targets of some kinds can't serve some terms; better said now than at every step. */
+static kd_status check_kinds(const kd_teacher *teacher, kd_term_kind soft, kd_error *error)
+{
+    kd_target_kind kind = kdi_teacher_kind(teacher);
+    bool matches = soft == KD_TERM_MATCH || soft == KD_TERM_MATCH_RAW;
+    bool free_constant = kind == KD_TARGET_LOG_PROBABILITIES && soft == KD_TERM_MATCH_RAW;
+    if (matches && (kind == KD_TARGET_PROBABILITIES || free_constant)) {
+        return kdi_base_fail(error, KD_ERR_KIND, 3,
+                             "options.soft_kind is %i, but the teacher gives targets of kind %i",
+                             (int64_t)soft, (int64_t)kind);
+    }
+    return KD_OK;
+}
+
 kd_status kd_distiller_create(kd_net *student, kd_teacher *teacher,
                               const kd_distiller_options *options, kd_distiller **out_distiller,
                               kd_error *error)
@@ -60,6 +79,9 @@ kd_status kd_distiller_create(kd_net *student, kd_teacher *teacher,
     kd_status status = check(student, teacher, error);
     if (status == KD_OK) {
         status = kdi_distill_read_options(options, &o, &objective, error);
+    }
+    if (status == KD_OK && teacher) {
+        status = check_kinds(teacher, objective.soft_kind, error);
     }
     if (status != KD_OK) {
         return status;

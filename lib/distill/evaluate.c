@@ -20,24 +20,27 @@ static kd_batch piece_of(const kd_batch *whole, size_t begin, size_t count,
     return piece;
 }
 
-static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, const kdi_moment *m,
-                               kd_report *report)
+static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, size_t first_row,
+                               const kdi_moment *m, kd_report *report)
 {
     size_t k = kdi_net_outputs(d->student);
     kd_targets asked;
-    const kd_targets *targets;
+    const kd_targets *targets = NULL;
     kd_status status = kdi_net_check_finite(piece->x, piece->n, kdi_net_inputs(d->student),
-                                            piece->x_stride, "batch.x", &d->error);
-    if (status == KD_OK) {
+                                            piece->x_stride, first_row, "batch.x", &d->error);
+    bool unknown = !piece->ids && d->teacher && kdi_teacher_by_id(d->teacher);
+    if (status == KD_OK && (!unknown || piece->targets)) {
         status = kdi_distill_targets(d, piece, m, &asked, &targets);
     }
     if (status != KD_OK) {
         return status;
     }
     const float *logits = kdi_net_run_infer(d->run, piece->x, piece->n, piece->x_stride);
-    status = kdi_net_check_finite(logits, piece->n, k, k, "the student's logits", &d->error);
-    return status == KD_OK ? kdi_distill_objective(d, piece, m, logits, targets, NULL, report)
-                           : status;
+    status =
+        kdi_net_check_finite(logits, piece->n, k, k, first_row, "the student's logits", &d->error);
+    return status == KD_OK
+               ? kdi_distill_objective(d, piece, m, first_row, logits, targets, NULL, report)
+               : status;
 }
 
 /* Targets of the host's for a whole evaluation: their stride must be known to cut them. */
@@ -68,7 +71,7 @@ static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *repo
         kd_batch piece = piece_of(known, begin, left < d->batch ? left : d->batch,
                                   known->targets ? &targets : NULL, &piece_targets);
         kd_report one;
-        kd_status part = measure_piece(d, &piece, &moment, &one);
+        kd_status part = measure_piece(d, &piece, begin, &moment, &one);
         if (part == KD_OK) {
             part = kd_report_merge(report, &one);
         } else if (part == KD_ERR_EMPTY_BATCH && known->n > d->batch) {

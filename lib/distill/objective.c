@@ -12,25 +12,31 @@ kd_status kdi_distill_enter(kd_distiller *d, const kd_batch *batch, size_t most,
         return kdi_base_fail(&d->error, KD_ERR_STRUCT, 3, "out_report.struct_size is %z",
                              out_report->struct_size);
     }
-    return kdi_net_read_batch(d->student, most, batch, known, &d->error);
+    kd_status status = kdi_net_read_batch(d->student, most, batch, known, &d->error);
+    if (status == KD_OK && known->more != 0 && known->more != 1) {
+        status = kdi_base_fail(&d->error, KD_ERR_VALUE, 2, "batch.more is %i, not 0 or 1",
+                               (int64_t)known->more);
+    }
+    return status;
 }
 
-/* The terms that this batch can have: soft with targets, hard with labels. */
+/* The terms that this batch can have: soft with targets, hard with labels. To learn from, it must
+ * have what the objective asks for; an evaluation makes do with what there is. */
 static kd_status make_terms(kd_distiller *d, const kdi_moment *m, bool targets, bool labels,
-                            kd_term *terms, size_t *out_count)
+                            bool learn, kd_term *terms, size_t *out_count)
 {
     *out_count = 0;
-    if (!targets && m->soft_weight > 0.0f) {
+    if (learn && !targets && m->soft_weight > 0.0f) {
         return kdi_base_fail(&d->error, KD_ERR_NULL, 2,
                              "soft_weight is %g, but there is no teacher and batch.targets is NULL",
                              (double)m->soft_weight);
     }
     if (targets) {
-        kd_term soft = {sizeof soft, d->objective.soft_kind, m->temperature, m->soft_weight};
+        kd_term soft = {sizeof soft, d->objective.soft_kind, m->temperature, m->soft_weight, 0};
         terms[(*out_count)++] = soft;
     }
     if (labels) {
-        kd_term hard = {sizeof hard, KD_TERM_HARD, 0.0f, m->hard_weight};
+        kd_term hard = {sizeof hard, KD_TERM_HARD, 0.0f, m->hard_weight, 0};
         terms[(*out_count)++] = hard;
     }
     if (*out_count == 0) {
@@ -53,14 +59,15 @@ kd_status kdi_distill_targets(kd_distiller *d, const kd_batch *known, const kdi_
 }
 
 kd_status kdi_distill_objective(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
-                                const float *logits, const kd_targets *targets, float *d_logits,
-                                kd_report *report)
+                                size_t first_row, const float *logits, const kd_targets *targets,
+                                float *d_logits, kd_report *report)
 {
     kdi_loss_job job = {
         .words = {.error = &d->error,
                   .in = 2,
                   .out = 2,
                   .prefix = "batch.",
+                  .first_row = first_row,
                   .logits = "the student's logits",
                   .targets = known->targets ? "batch.targets" : "the teacher's targets"},
         .measure = true,
@@ -72,7 +79,8 @@ kd_status kdi_distill_objective(kd_distiller *d, const kd_batch *known, const kd
                      0,         known->labels, known->case_weights,         targets};
     kd_loss_out out = KD_LOSS_OUT_INIT;
     out.d_logits = d_logits;
-    kd_status status = make_terms(d, m, targets != NULL, known->labels != NULL, terms, &count);
+    kd_status status =
+        make_terms(d, m, targets != NULL, known->labels != NULL, d_logits != NULL, terms, &count);
     if (status == KD_OK) {
         status = kdi_loss_check(&job, terms, count, &in, &out);
     }

@@ -52,17 +52,23 @@ kd_status kdi_distill_read_options(const kd_distiller_options *options, kd_disti
     if (status == KD_OK) {
         status = kdi_optim_read_varying(&objective->temperature, known->temperature,
                                         known->temperature_schedule, "options.temperature_schedule",
-                                        error);
+                                        3, error);
     }
     if (status == KD_OK) {
         status = kdi_optim_read_varying(&objective->soft_weight, known->soft_weight,
                                         known->soft_weight_schedule, "options.soft_weight_schedule",
-                                        error);
+                                        3, error);
     }
     if (status == KD_OK) {
         status = kdi_optim_read_varying(&objective->hard_weight, known->hard_weight,
                                         known->hard_weight_schedule, "options.hard_weight_schedule",
-                                        error);
+                                        3, error);
+    }
+    const kd_schedule *t = &objective->temperature.schedule;
+    bool ends = t->kind == KD_SCHEDULE_COSINE || t->kind == KD_SCHEDULE_LINEAR;
+    if (status == KD_OK && objective->temperature.scheduled && ends && t->to == 0.0f) {
+        return kdi_base_fail(error, KD_ERR_TEMPERATURE, 3,
+                             "options.temperature_schedule.to is 0; a temperature is above 0");
     }
     kdi_moment start;
     return status == KD_OK ? kdi_distill_moment(objective, 0, &start, error) : status;

@@ -22,7 +22,8 @@ struct kd_distiller {
     bool want_norm;
     bool busy;
     bool pending;          /* gradients of micro-batches wait for their update */
-    double pending_weight; /* the case weight behind them */
+    double pending_unit;   /* the case weight of the first of them */
+    double pending_weight; /* the case weight of all, in that unit */
     kd_error error;
 };
 
@@ -34,9 +35,12 @@ kd_status kdi_distill_enter(kd_distiller *d, const kd_batch *batch, size_t most,
 kd_status kdi_distill_targets(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
                               kd_targets *asked, const kd_targets **out);
 
-/** The objective on logits [n,k]; its gradient goes to d_logits unless that is NULL. */
+/**
+ * The objective on logits [n,k], the cases from first_row on. Its gradient goes to d_logits; if
+ * that is NULL, terms that lack targets or labels are left out.
+ */
 kd_status kdi_distill_objective(kd_distiller *d, const kd_batch *known, const kdi_moment *m,
-                                const float *logits, const kd_targets *targets, float *d_logits,
-                                kd_report *report);
+                                size_t first_row, const float *logits, const kd_targets *targets,
+                                float *d_logits, kd_report *report);
 
 #endif

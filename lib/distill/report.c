@@ -8,6 +8,10 @@ void kdi_distill_empty_report(kd_report *r)
 {
     *r = (kd_report)KD_REPORT_INIT;
     double none = (double)NAN;
+    r->total = none;
+    r->hard = none;
+    r->soft = none;
+    r->student_entropy = none;
     r->kl = none;
     r->teacher_entropy = none;
     r->agreement = none;
@@ -19,11 +23,13 @@ void kdi_distill_fill_report(kd_report *r, const kdi_loss_job *job, const kdi_mo
 {
     kdi_distill_empty_report(r);
     const kd_metrics_out *m = &job->metrics;
+    r->total = job->out.total;
+    r->hard = 0.0;
+    r->soft = 0.0;
     for (size_t t = 0; t < job->n_terms; t++) {
         double *value = job->terms[t].kind == KD_TERM_HARD ? &r->hard : &r->soft;
         *value = job->values[t];
     }
-    r->total = job->out.total;
     r->kl = m->kl;
     r->teacher_entropy = m->teacher_entropy;
     r->student_entropy = m->student_entropy;
@@ -31,6 +37,7 @@ void kdi_distill_fill_report(kd_report *r, const kdi_loss_job *job, const kdi_mo
     r->accuracy = m->accuracy;
     r->case_weight = m->case_weight;
     r->label_weight = m->label_weight;
+    r->target_weight = job->has_targets ? m->case_weight : 0.0;
     r->cases = m->cases;
     r->labelled = m->labelled;
     r->errors = m->errors;
@@ -56,20 +63,25 @@ static void merge(kd_report *a, const kd_report *b)
     a->total = blend(a->total, wa, b->total, wb);
     a->hard = blend(a->hard, wa, b->hard, wb);
     a->soft = blend(a->soft, wa, b->soft, wb);
-    a->kl = blend(a->kl, wa, b->kl, wb);
-    a->teacher_entropy = blend(a->teacher_entropy, wa, b->teacher_entropy, wb);
+    double ta = a->target_weight;
+    double tb = b->target_weight;
+    a->kl = blend(a->kl, ta, b->kl, tb);
+    a->teacher_entropy = blend(a->teacher_entropy, ta, b->teacher_entropy, tb);
+    a->agreement = blend(a->agreement, ta, b->agreement, tb);
     a->student_entropy = blend(a->student_entropy, wa, b->student_entropy, wb);
-    a->agreement = blend(a->agreement, wa, b->agreement, wb);
     a->accuracy = blend(a->accuracy, a->label_weight, b->accuracy, b->label_weight);
     a->case_weight += wb;
     a->label_weight += b->label_weight;
+    a->target_weight += tb;
     a->cases += b->cases;
     a->labelled += b->labelled;
     a->errors += b->errors;
     a->updates += b->updates;
     a->skipped += b->skipped;
-    a->gradient_norm = b->gradient_norm;
-    a->rate = b->rate;
+    if (b->updates > 0) {
+        a->gradient_norm = b->gradient_norm;
+        a->rate = b->rate;
+    }
     a->temperature = b->temperature;
 }
 

@@ -17,7 +17,7 @@ static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_m
     kd_targets asked;
     const kd_targets *targets;
     kd_status status = kdi_net_check_finite(known->x, known->n, kdi_net_inputs(d->student),
-                                            known->x_stride, "batch.x", &d->error);
+                                            known->x_stride, 0, "batch.x", &d->error);
     if (status == KD_OK) {
         status = kdi_distill_targets(d, known, m, &asked, &targets);
     }
@@ -25,64 +25,86 @@ static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_m
         return status;
     }
     const float *logits = kdi_net_run_forward(d->run, known);
-    status = kdi_net_check_finite(logits, known->n, k, k, "the student's logits", &d->error);
+    status = kdi_net_check_finite(logits, known->n, k, k, 0, "the student's logits", &d->error);
     if (status == KD_OK) {
-        status =
-            kdi_distill_objective(d, known, m, logits, targets, kdi_net_d_logits(d->run), report);
+        status = kdi_distill_objective(d, known, m, 0, logits, targets, kdi_net_d_logits(d->run),
+                                       report);
     }
-    if (status == KD_OK && (d->pending || known->more)) {
-        /* Micro-batches are added with their weight, and divided by the sum of it at the end. */
-        kdi_kern()->scale_f32(kdi_net_d_logits(d->run), known->n * k, (float)report->case_weight);
+    if (status == KD_OK && d->pending) {
+        /* Micro-batches are added in proportion to their weight; the first is the unit. */
+        double part = report->case_weight / d->pending_unit;
+        kdi_kern()->scale_f32(kdi_net_d_logits(d->run), known->n * k, (float)part);
     }
     return status == KD_OK ? kdi_net_run_deltas(d->run, &d->error) : status;
+}
+
+static void forget_pending(kd_distiller *d)
+{
+    d->pending = false;
+    d->pending_unit = 0.0;
+    d->pending_weight = 0.0;
+}
+
+/* The update from the gradients of one batch, or of all micro-batches that wait. */
+static kd_status update(kd_distiller *d, kd_report *report)
+{
+    kdi_update u = {.scale = d->pending ? 1.0 / d->pending_weight : 1.0, .want_norm = d->want_norm};
+    forget_pending(d);
+    kd_status status = kdi_net_update(d->optimizer, d->run, &u, &d->error);
+    if (status == KD_OK) {
+        report->updates = 1;
+        report->rate = u.rate;
+        report->gradient_norm = d->want_norm ? u.norm : (double)NAN;
+    }
+    return status;
 }
 
 /* Second phase: gradients, and the update unless more is to come. */
 static kd_status second_phase(kd_distiller *d, bool more, kd_report *report)
 {
     kdi_net_run_gradients(d->run, d->pending);
-    double weight = d->pending_weight + report->case_weight;
-    bool whole = !d->pending && !more;
-    if (more) {
-        d->pending = true;
-        d->pending_weight = weight;
-        return KD_OK;
+    if (!d->pending && !more) {
+        return update(d, report);
     }
-    d->pending = false;
-    d->pending_weight = 0.0;
-    kdi_update update = {.scale = whole ? 1.0 : 1.0 / weight, .want_norm = d->want_norm};
-    kd_status status = kdi_net_update(d->optimizer, d->run, &update, &d->error);
-    if (status == KD_OK) {
-        report->updates = 1;
-        report->rate = update.rate;
-        report->gradient_norm = d->want_norm ? update.norm : (double)NAN;
+    d->pending_unit = d->pending ? d->pending_unit : report->case_weight;
+    d->pending_weight += report->case_weight / d->pending_unit;
+    d->pending = true;
+    return more ? KD_OK : update(d, report);
+}
+
+static kd_status skip(kd_distiller *d, bool more, const kdi_moment *moment, kd_report *report)
+{
+    kdi_distill_empty_report(report);
+    report->skipped = 1;
+    report->temperature = (double)moment->temperature;
+    if (!more) {
+        forget_pending(d); /* the update that was skipped was theirs too */
     }
-    return status;
+    return KD_OK;
 }
 
 static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
 {
     kdi_moment moment;
+    bool more = known->more == 1;
     kd_status status =
         kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
     if (status == KD_OK) {
         status = first_phase(d, known, &moment, report);
     }
+    if (status == KD_ERR_EMPTY_BATCH && (d->pending || more)) {
+        /* One micro-batch may be without weight, as some cases of a batch may. */
+        kdi_distill_empty_report(report);
+        return more ? KD_OK : update(d, report);
+    }
+    if (status == KD_OK) {
+        status = second_phase(d, more, report);
+    }
     if (status == KD_OK) {
         kdi_net_advance(d->run);
-        status = second_phase(d, known->more == 1, report);
     }
-    if (status == KD_ERR_NOT_FINITE && d->skip_nonfinite) {
-        kdi_distill_empty_report(report);
-        report->skipped = 1;
-        report->temperature = (double)moment.temperature;
-        if (!known->more) {
-            d->pending = false; /* the update that was skipped was theirs too */
-            d->pending_weight = 0.0;
-        }
-        return KD_OK;
-    }
-    return status;
+    bool tolerated = status == KD_ERR_NOT_FINITE && d->skip_nonfinite;
+    return tolerated ? skip(d, more, &moment, report) : status;
 }
 
 kd_status kd_distill_step(kd_distiller *distiller, const kd_batch *batch, kd_report *out_report)

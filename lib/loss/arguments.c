@@ -23,14 +23,14 @@ kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd
                          name, (double)weight);
 }
 
-kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *name, int argument,
-                                 double *out_sum, kd_error *error)
+kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, const char *name,
+                                 int argument, double *out_sum, kd_error *error)
 {
     double sum = weights ? 0.0 : (double)n;
     for (size_t i = 0; weights && i < n; i++) {
         if (!(isfinite(weights[i]) && weights[i] >= 0.0f)) {
             return kdi_base_fail(error, KD_ERR_WEIGHT, argument,
-                                 "%s[%z] is %g, not finite and at least 0", name, i,
+                                 "%s[%z] is %g, not finite and at least 0", name, first + i,
                                  (double)weights[i]);
         }
         sum += (double)weights[i];

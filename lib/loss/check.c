@@ -42,6 +42,10 @@ static kd_status check_term(kdi_loss_job *job, size_t i)
     const kd_term *term = &job->terms[i];
     const kdi_term_ops *ops = kdi_loss_term(term->kind);
     char name[40];
+    if (term->reserved != 0) {
+        return kdi_base_fail(w->error, KD_ERR_STRUCT, w->terms, "terms[%z].reserved is %i, not 0",
+                             i, (int64_t)term->reserved);
+    }
     if (!ops) {
         return kdi_base_fail(w->error, KD_ERR_KIND, w->terms, "terms[%z].kind is %i, no such kind",
                              i, (int64_t)term->kind);
@@ -141,8 +145,8 @@ static kd_status check_labels(kdi_loss_job *job)
     for (size_t i = 0; in->labels && i < in->n; i++) {
         if (in->labels[i] < -1 || (in->labels[i] >= 0 && (size_t)in->labels[i] >= in->k)) {
             return kdi_base_fail(job->words.error, KD_ERR_LABEL, job->words.in,
-                                 "%slabels[%z] is %i, outside [-1, %z)", job->words.prefix, i,
-                                 (int64_t)in->labels[i], in->k);
+                                 "%slabels[%z] is %i, outside [-1, %z)", job->words.prefix,
+                                 job->words.first_row + i, (int64_t)in->labels[i], in->k);
         }
     }
     return KD_OK;
@@ -228,6 +232,7 @@ kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms
     }
     if (status == KD_OK && out) {
         status = kdi_base_open(&job->out, sizeof *out, out, "out", w->out, w->error);
+        job->given_stride = job->out.d_stride;
     }
     if (status == KD_OK) {
         status = check_sizes(job);
@@ -248,8 +253,8 @@ kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms
     char name[32];
     kdi_base_say(name, sizeof name, "%scase_weights", w->prefix);
     if (status == KD_OK) {
-        status =
-            kdi_loss_check_weights(job->in.case_weights, job->in.n, name, w->in, &sum, w->error);
+        status = kdi_loss_check_weights(job->in.case_weights, job->in.n, w->first_row, name, w->in,
+                                        &sum, w->error);
     }
     return status == KD_OK ? check_overlap(job) : status;
 }

@@ -66,7 +66,7 @@ static kd_status check_sizes(ensemble_call *c)
 
 static kd_status check_weights(ensemble_call *c)
 {
-    kd_status status = kdi_loss_check_weights(c->in.weights, c->in.members, "in.weights", 1,
+    kd_status status = kdi_loss_check_weights(c->in.weights, c->in.members, 0, "in.weights", 1,
                                               &c->weight_sum, c->error);
     if (status == KD_OK && !(c->weight_sum > 0.0)) {
         return kdi_base_fail(c->error, KD_ERR_WEIGHT, 1, "all %z in.weights are 0", c->in.members);

@@ -20,6 +20,7 @@ typedef struct kdi_loss_words {
     const char *prefix;  /**< Before labels and case_weights: "in." or "batch.". */
     const char *logits;  /**< Such as "in.logits". */
     const char *targets; /**< Such as "in.targets". */
+    size_t first_row;    /**< Number of the first case, if these are a piece of a larger batch. */
 } kdi_loss_words;
 
 /** One evaluation: everything read, checked, ready to run. */
@@ -31,8 +32,9 @@ typedef struct kdi_loss_job {
     kd_targets targets; /**< Valid if has_targets. */
     bool has_targets;
     kd_loss_out out;
-    bool measure;       /**< Fill metrics too. */
-    double temperature; /**< Of the metrics. */
+    size_t given_stride; /**< out.d_stride as the host gave it. */
+    bool measure;        /**< Fill metrics too. */
+    double temperature;  /**< Of the metrics. */
     kd_metrics_out metrics;
     double values[KD_MAX_TERMS]; /**< Out: what out.term_values gets. */
 } kdi_loss_job;
@@ -54,9 +56,13 @@ kd_status kdi_loss_check_temperature(float temperature, const char *name, int ar
 /** Finite and >= 0, or KD_ERR_WEIGHT. */
 kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error);
 
-/** The sum of n weights (NULL = all 1); KD_ERR_WEIGHT if one is bad. */
-kd_status kdi_loss_check_weights(const float *weights, size_t n, const char *name, int argument,
-                                 double *out_sum, kd_error *error);
+/** The sum of n weights (NULL = all 1), called name[first] on; KD_ERR_WEIGHT if one is bad. */
+kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, const char *name,
+                                 int argument, double *out_sum, kd_error *error);
+
+/** Whether every row of dense targets [n,k] is what its kind says; `name` is for failures. */
+kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, float temperature,
+                                 const char *name, kd_error *error);
 
 /** A matrix of floats at the door: pointer, sizes, stride (0 becomes columns), extent. */
 kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,

@@ -12,10 +12,12 @@ static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, siz
     }
     kdi_loss_job job = {.words = *words};
     kd_status status = kdi_loss_check(&job, terms, n_terms, in, out);
+    size_t given_stride = job.given_stride;
     if (status == KD_OK) {
         status = kdi_loss_run(&job);
     }
     if (status == KD_OK) {
+        job.out.d_stride = given_stride; /* the host's fields stay the host's */
         kdi_base_write_struct(out, &job.out, sizeof job.out);
     }
     return status;

@@ -45,11 +45,11 @@ static kdi_case case_of(const kdi_loss_job *job, size_t row)
     };
 }
 
-static kd_status blame(const kdi_loss_job *job, kd_status status, size_t row, const kdi_fault *f)
+static kd_status blame(const kdi_loss_words *w, kd_status status, size_t row, const kdi_fault *f)
 {
-    const kdi_loss_words *w = &job->words;
     const char *side = f->target ? w->targets : w->logits;
     const char *field = f->target ? ".values" : "";
+    row += w->first_row;
     if (f->row && status == KD_ERR_PROBABILITY) {
         return kdi_base_fail(w->error, status, w->in, "row %z of %s%s sums to %g, not to 1", row,
                              side, field, f->value);
@@ -65,6 +65,22 @@ static kd_status blame(const kdi_loss_job *job, kd_status status, size_t row, co
     }
     return kdi_base_fail(w->error, status, w->in, "%s%s[%z,%z] is %g", side, field, row, f->index,
                          f->value);
+}
+
+kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, float temperature,
+                                 const char *name, kd_error *error)
+{
+    kdi_loss_words words = {.error = error, .targets = name};
+    for (size_t row = 0; row < n; row++) {
+        kdi_dist d;
+        kdi_fault fault = {0};
+        kd_status status = kdi_loss_dist_targets(&d, targets, targets->values + row * targets->k,
+                                                 targets->k, (double)temperature, &fault);
+        if (status != KD_OK) {
+            return blame(&words, status, row, &fault);
+        }
+    }
+    return KD_OK;
 }
 
 static size_t largest(const float *x, size_t k)
@@ -153,12 +169,12 @@ static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, s
         status = measure_case(job, &c, weight, s, &fault);
     }
     if (status != KD_OK) {
-        return blame(job, status, row, &fault);
+        return blame(&job->words, status, row, &fault);
     }
     if (job->out.d_logits && !write_gradient(job, &c, states, weight / divisor,
                                              job->out.d_logits + row * job->out.d_stride)) {
         return kdi_base_fail(job->words.error, KD_ERR_NOT_FINITE, job->words.out,
-                             "the gradient of row %z overflows", row);
+                             "the gradient of row %z overflows", job->words.first_row + row);
     }
     return KD_OK;
 }

@@ -42,15 +42,11 @@ kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *bat
     if (status == KD_OK) {
         status = check_rows(known->n, most, &known->x_stride, net->inputs, "batch.x", 2, error);
     }
-    if (status == KD_OK && known->more != 0 && known->more != 1) {
-        status = kdi_base_fail(error, KD_ERR_VALUE, 2, "batch.more is %i, not 0 or 1",
-                               (int64_t)known->more);
-    }
     return status;
 }
 
 kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t stride,
-                               const char *name, kd_error *error)
+                               size_t first_row, const char *name, kd_error *error)
 {
     for (size_t i = 0; i < n; i++) {
         float largest;
@@ -62,7 +58,7 @@ kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t st
         while (isfinite(row[j])) {
             j++;
         }
-        return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "%s[%z,%z] is %g", name, i, j,
+        return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "%s[%z,%z] is %g", name, first_row + i, j,
                              (double)row[j]);
     }
     return KD_OK;

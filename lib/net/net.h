@@ -28,9 +28,9 @@ size_t kdi_net_outputs(const kd_net *net);
 kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *batch, kd_batch *known,
                              kd_error *error);
 
-/** Whether x [n,inputs] is finite; KD_ERR_NOT_FINITE names the element. */
+/** Whether x [n,width] is finite; KD_ERR_NOT_FINITE names the element, rows from first_row. */
 kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t stride,
-                               const char *name, kd_error *error);
+                               size_t first_row, const char *name, kd_error *error);
 
 /** Inference into the workspace's own logits, [n,outputs] dense. Arguments are checked already. */
 float *kdi_net_run_infer(kd_workspace *ws, const float *x, size_t n, size_t x_stride);

@@ -16,8 +16,8 @@
 #define LARGEST_UPDATE 1e30
 /* The square of a gradient must fit a float with room for its running mean. */
 #define LARGEST_ADAM_GRADIENT 1e18
-/* No moment ratio of Adam comes near this. */
-#define LARGEST_ADAM_RATIO 1e6
+/* Where the second moment is too small for a float, the first one is at most this. */
+#define UNDERFLOWN_MOMENT 1e-18
 
 static kd_status check_range(float value, bool good, const char *name, const char *range,
                              int argument, kd_error *error)
@@ -70,6 +70,12 @@ static kd_status check_options(const kd_optimizer_options *o, int argument, kd_e
         status = check_range(rules[i].value, rules[i].good, rules[i].name, rules[i].range, argument,
                              error);
     }
+    bool adam = o->kind != KD_SGD;
+    if (status == KD_OK && adam && (double)o->beta1 * (double)o->beta1 >= (double)o->beta2) {
+        return kdi_base_fail(error, KD_ERR_VALUE, argument,
+                             "optimizer.beta1 is %g and beta2 %g: beta1^2 must be below beta2",
+                             (double)o->beta1, (double)o->beta2);
+    }
     return status;
 }
 
@@ -97,11 +103,11 @@ kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, 
     status = check_options(o, argument, error);
     if (status == KD_OK) {
         status = kdi_optim_read_varying(&optim->rate, o->rate, o->rate_schedule,
-                                        "optimizer.rate_schedule", error);
+                                        "optimizer.rate_schedule", argument, error);
     }
     if (status == KD_OK) {
         status = kdi_optim_read_varying(&optim->momentum, o->momentum, o->momentum_schedule,
-                                        "optimizer.momentum_schedule", error);
+                                        "optimizer.momentum_schedule", argument, error);
     }
     return status == KD_OK ? check_momentum(optim, argument, error) : status;
 }
@@ -153,15 +159,29 @@ static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t 
     return KD_OK;
 }
 
+/*
+ * The largest |a| / (sqrt(s) + epsilon) that Adam can reach. By the inequality of Cauchy and
+ * Schwarz it is below 1/sqrt((1-b2)(1-b1^2/b2)), given b1^2 < b2; the factor leaves room for the
+ * rounding of denormal moments, the last term is for second moments that are 0 in float.
+ */
+static double largest_adam_ratio(const kd_optimizer_options *o)
+{
+    double b1 = (double)o->beta1;
+    double b2 = (double)o->beta2;
+    double exact = 1.0 / sqrt((1.0 - b2) * (1.0 - b1 * b1 / b2));
+    return 1e4 * exact + UNDERFLOWN_MOMENT / (double)o->epsilon;
+}
+
 /* Whether the coming update is safe; the bound on momentum after it. */
-static kd_status prove(const kdi_optim *optim, const survey *s, double rate, double momentum,
-                       double *out_bound, kd_error *error)
+static kd_status prove(const kdi_optim *optim, const survey *s, double scale, double rate,
+                       double momentum, double *out_bound, kd_error *error)
 {
     bool adam = optim->options.kind != KD_SGD;
     double largest = s->gradient * s->clip + s->pull;
-    double bound = adam ? LARGEST_ADAM_RATIO : momentum * optim->momentum_bound + largest;
-    bool safe =
-        rate <= LARGEST_UPDATE && bound <= LARGEST_UPDATE && rate * 2.0 * bound <= LARGEST_UPDATE;
+    double bound =
+        adam ? largest_adam_ratio(&optim->options) : momentum * optim->momentum_bound + largest;
+    bool safe = isfinite((float)(scale * s->clip)) && rate <= LARGEST_UPDATE &&
+                bound <= LARGEST_UPDATE && rate * 2.0 * bound <= LARGEST_UPDATE;
     if (adam) {
         safe = safe && largest <= LARGEST_ADAM_GRADIENT &&
                rate * (double)optim->options.weight_decay <= 2.0;
@@ -217,7 +237,7 @@ kd_status kdi_optim_step(kdi_optim *optim, const kdi_tensor *tensors, size_t cou
     double momentum = kdi_optim_value(&optim->momentum, optim->step);
     kd_status status = look(optim, tensors, count, update, &s, error);
     if (status == KD_OK) {
-        status = prove(optim, &s, rate, momentum, &bound, error);
+        status = prove(optim, &s, update->scale, rate, momentum, &bound, error);
     }
     if (status != KD_OK) {
         return status;

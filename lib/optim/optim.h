@@ -21,7 +21,7 @@ typedef struct kdi_varying {
 
 /** Reads a schedule (NULL = the constant) of the host's; `name` is the option's for failures. */
 kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedule *schedule,
-                                 const char *name, kd_error *error);
+                                 const char *name, int argument, kd_error *error);
 
 /** The value after `step` updates. */
 double kdi_optim_value(const kdi_varying *v, uint64_t step);

@@ -82,7 +82,7 @@ kd_status kd_schedule_value(const kd_schedule *schedule, uint64_t step, double *
 }
 
 kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedule *schedule,
-                                 const char *name, kd_error *error)
+                                 const char *name, int argument, kd_error *error)
 {
     *v = (kdi_varying){.constant = (double)constant};
     if (!schedule) {
@@ -90,8 +90,9 @@ kd_status kdi_optim_read_varying(kdi_varying *v, float constant, const kd_schedu
     }
     v->scheduled = true;
     v->schedule = (kd_schedule)KD_SCHEDULE_INIT;
-    kd_status status = kdi_base_open(&v->schedule, sizeof v->schedule, schedule, name, 0, error);
-    return status == KD_OK ? check(&v->schedule, name, 0, error) : status;
+    kd_status status =
+        kdi_base_open(&v->schedule, sizeof v->schedule, schedule, name, argument, error);
+    return status == KD_OK ? check(&v->schedule, name, argument, error) : status;
 }
 
 double kdi_optim_value(const kdi_varying *v, uint64_t step)

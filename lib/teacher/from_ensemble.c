@@ -124,6 +124,11 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     for (size_t i = 0; i < t->m; i++) {
         kd_targets one;
         kd_status status = ask_member(ws, i, batch, temperature, all->values, &one, error);
+        if (status == KD_OK) {
+            char name[40];
+            kdi_base_say(name, sizeof name, "member %z of the ensemble", i);
+            status = kdi_loss_check_targets(&one, batch->n, temperature, name, error);
+        }
         if (status == KD_OK && arithmetic) {
             status = soften(&one, all->values, batch->n, temperature, error);
         }
@@ -203,7 +208,7 @@ static kd_status check(kd_teacher *const *given, size_t m, const float *weights,
     if (kind != KD_MEAN_ARITHMETIC && kind != KD_MEAN_GEOMETRIC) {
         return kdi_base_fail(error, KD_ERR_KIND, 4, "kind is %i, no such kind", (int64_t)kind);
     }
-    kd_status status = kdi_loss_check_weights(weights, m, "weights", 3, sum, error);
+    kd_status status = kdi_loss_check_weights(weights, m, 0, "weights", 3, sum, error);
     if (status == KD_OK && !(*sum > 0.0)) {
         return kdi_base_fail(error, KD_ERR_WEIGHT, 3, "all %z weights are 0", m);
     }
@@ -233,6 +238,7 @@ static kd_status fill(ensemble_teacher *t, kd_teacher *const *given, size_t m, c
     lay_out(t, m, &place);
     for (size_t i = 0; i < m; i++) {
         t->members[i] = kdi_teacher_retain(given[i]);
+        t->head.by_id = t->head.by_id || given[i]->by_id;
         t->weights[i] = (weights ? (double)weights[i] : 1.0) / sum;
     }
     t->m = m;

@@ -186,6 +186,7 @@ kd_status kd_teacher_from_logits(kd_context *context, const uint64_t *ids, const
     }
     teacher->k = k;
     teacher->kind = KD_TARGET_LOGITS;
+    teacher->by_id = true;
     status = fill((recorded_teacher *)teacher, ids, logits, n, k, stride, error);
     if (status != KD_OK) {
         kd_teacher_destroy(teacher);

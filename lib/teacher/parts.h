@@ -28,6 +28,7 @@ struct kd_teacher {
     size_t k;
     size_t inputs; /**< 0 = any. */
     kd_target_kind kind;
+    bool by_id;
 };
 
 struct kd_teacher_workspace {

@@ -48,6 +48,16 @@ size_t kdi_teacher_inputs(const kd_teacher *teacher)
     return teacher->inputs;
 }
 
+bool kdi_teacher_by_id(const kd_teacher *teacher)
+{
+    return teacher->by_id;
+}
+
+kd_target_kind kdi_teacher_kind(const kd_teacher *teacher)
+{
+    return teacher->kind;
+}
+
 bool kdi_teacher_uses(const kd_teacher *teacher, const kd_net *net)
 {
     return teacher->ops->uses && teacher->ops->uses(teacher, net);

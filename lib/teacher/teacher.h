@@ -16,6 +16,12 @@ size_t kdi_teacher_classes(const kd_teacher *teacher);
 /** Width of x that its nets take; 0 = any. */
 size_t kdi_teacher_inputs(const kd_teacher *teacher);
 
+/** Whether it finds its targets by sample id, so that a batch must have ids. */
+bool kdi_teacher_by_id(const kd_teacher *teacher);
+
+/** What it gives. */
+kd_target_kind kdi_teacher_kind(const kd_teacher *teacher);
+
 /** Whether this net is among those that teach. */
 bool kdi_teacher_uses(const kd_teacher *teacher, const kd_net *net);
 

@@ -12,7 +12,8 @@ import source
 PROGRAM = """
 #include <kd/kd.h>
 
-int main(void) {
+int main(void)
+{
     float x[3] = {1.0f, 2.0f, 3.0f};
     kd_error error = KD_ERROR_INIT;
     kd_status status = kd_softmax(x, 1, 3, 0, 2.0f, x, 0, &error);

@@ -207,6 +207,7 @@ static void a_step_is_its_parts(void **state)
         optimizer.rate = 0.02f;
         optimizer.weight_decay = 0.01f;
         optimizer.max_norm = 2;
+        optimizer.clip_norm = i % 2 ? 0.125f : 0; /* the norm is that before clipping */
         o.batch = CASES;
         o.temperature = 20;
         o.soft_weight = 0.7f;

@@ -17,9 +17,9 @@
 #define PAD 7777.0f /* what stands between rows */
 
 static const kd_term every_kind[] = {
-    {sizeof(kd_term), KD_TERM_HARD, 1, 0.5f},   {sizeof(kd_term), KD_TERM_SOFT, 4, 1},
-    {sizeof(kd_term), KD_TERM_KL, 2, 1},        {sizeof(kd_term), KD_TERM_MATCH, 0, 1},
-    {sizeof(kd_term), KD_TERM_MATCH_RAW, 0, 1},
+    {sizeof(kd_term), KD_TERM_HARD, 1, 0.5f, 0},   {sizeof(kd_term), KD_TERM_SOFT, 4, 1, 0},
+    {sizeof(kd_term), KD_TERM_KL, 2, 1, 0},        {sizeof(kd_term), KD_TERM_MATCH, 0, 1, 0},
+    {sizeof(kd_term), KD_TERM_MATCH_RAW, 0, 1, 0},
 };
 #define KINDS (sizeof every_kind / sizeof every_kind[0])
 

@@ -264,8 +264,12 @@ static void wrong_callbacks_are_refused(void **state)
         {sizeof(kd_callback_options), K, 1, -1, answer, KD_OK, ""}, /* logits have none */
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        kd_callback_options o = {cases[i].size, cases[i].k,  cases[i].kind,
-                                 cases[i].t0,   cases[i].fn, NULL};
+        kd_callback_options o = KD_CALLBACK_OPTIONS_INIT;
+        o.struct_size = cases[i].size;
+        o.k = cases[i].k;
+        o.kind = cases[i].kind;
+        o.temperature = cases[i].t0;
+        o.fn = cases[i].fn;
         kd_error error = KD_ERROR_INIT;
         kd_teacher *teacher = (kd_teacher *)context;
         support_refused(kd_teacher_from_callback(context, &o, &teacher, &error), cases[i].status,
@@ -286,7 +290,11 @@ static void wrong_ensembles_are_refused(void **state)
     kd_error error = KD_ERROR_INIT;
     kd_teacher *narrow, *wide, *probable, *teacher;
     kd_net *nets[] = {support_net(context, "5: 4", 1), support_net(context, "6: 4", 1)};
-    kd_callback_options o = {sizeof o, K, KD_TARGET_PROBABILITIES, 0, answer, &h};
+    kd_callback_options o = KD_CALLBACK_OPTIONS_INIT;
+    o.k = K;
+    o.kind = KD_TARGET_PROBABILITIES;
+    o.fn = answer;
+    o.user = &h;
     support_ok(kd_teacher_from_net(nets[0], &narrow, &error), error.text);
     support_ok(kd_teacher_from_net(nets[1], &wide, &error), error.text);
     support_ok(kd_teacher_from_callback(context, &o, &probable, &error), error.text);
