@@ -33,6 +33,7 @@ kd_status kdi_base_read_struct(void *known, size_t known_size, const void *given
         }
     }
     memcpy(known, given, size < known_size ? size : known_size);
+    memcpy(known, &known_size, sizeof known_size); /* the copy is ours, and so is its size */
     return KD_OK;
 }
 

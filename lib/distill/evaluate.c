@@ -71,11 +71,13 @@ static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *repo
         kd_batch piece = piece_of(known, begin, left < d->batch ? left : d->batch,
                                   known->targets ? &targets : NULL, &piece_targets);
         kd_report one;
+        kd_error before = d->error;
         kd_status part = measure_piece(d, &piece, begin, &moment, &one);
         if (part == KD_OK) {
             part = kd_report_merge(report, &one);
         } else if (part == KD_ERR_EMPTY_BATCH && known->n > d->batch) {
-            part = KD_OK; /* a piece may be empty, the whole may not: see below */
+            d->error = before; /* a piece may be empty, the whole may not: see below */
+            part = KD_OK;
         }
         status = part;
     }

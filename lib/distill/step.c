@@ -86,6 +86,7 @@ static kd_status skip(kd_distiller *d, bool more, const kdi_moment *moment, kd_r
 static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
 {
     kdi_moment moment;
+    kd_error before = d->error;
     bool more = known->more == 1;
     kd_status status =
         kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
@@ -94,7 +95,10 @@ static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
     }
     if (status == KD_ERR_EMPTY_BATCH && (d->pending || more)) {
         /* One micro-batch may be without weight, as some cases of a batch may. */
+        d->error = before;
+        kdi_net_advance(d->run);
         kdi_distill_empty_report(report);
+        report->temperature = (double)moment.temperature;
         return more ? KD_OK : update(d, report);
     }
     if (status == KD_OK) {

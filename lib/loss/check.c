@@ -25,10 +25,12 @@ static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_te
         if (status != KD_OK) {
             return status;
         }
-        if (job->terms[i].struct_size != job->terms[0].struct_size) {
+        size_t size;
+        memcpy(&size, at, sizeof size);
+        if (size != terms->struct_size) {
             return kdi_base_fail(w->error, KD_ERR_STRUCT, w->terms,
-                                 "terms[%z].struct_size is %z, terms[0].struct_size is %z", i,
-                                 job->terms[i].struct_size, job->terms[0].struct_size);
+                                 "terms[%z].struct_size is %z, terms[0].struct_size is %z", i, size,
+                                 terms->struct_size);
         }
         at += terms->struct_size;
     }

@@ -19,10 +19,15 @@
 /* Where the second moment is too small for a float, the first one is at most this. */
 #define UNDERFLOWN_MOMENT 1e-18
 
+static bool at_least_0(float value)
+{
+    return isfinite(value) && value >= 0.0f;
+}
+
 static kd_status check_range(float value, bool good, const char *name, const char *range,
                              int argument, kd_error *error)
 {
-    if (good && isfinite(value)) {
+    if (good) {
         return KD_OK;
     }
     return kdi_base_fail(error, KD_ERR_VALUE, argument, "optimizer.%s is %g, not %s", name,
@@ -43,35 +48,36 @@ static kd_status check_options(const kd_optimizer_options *o, int argument, kd_e
 {
     const char *from0 = "finite and at least 0";
     const char *part = "in [0, 1)";
+    bool sgd = o->kind == KD_SGD;
     const struct {
+        bool used;
         float value;
         bool good;
         const char *name, *range;
     } rules[] = {
-        {o->rate, o->rate >= 0.0f, "rate", from0},
-        {o->momentum, o->momentum >= 0.0f && o->momentum < 1.0f, "momentum", part},
-        {o->beta1, o->beta1 >= 0.0f && o->beta1 < 1.0f, "beta1", part},
-        {o->beta2, o->beta2 >= 0.0f && o->beta2 < 1.0f, "beta2", part},
-        {o->epsilon, o->epsilon >= 0.0f, "epsilon", from0},
-        {o->weight_decay, o->weight_decay >= 0.0f, "weight_decay", from0},
-        {o->max_norm, o->max_norm >= 0.0f, "max_norm", from0},
-        {o->clip_norm, o->clip_norm >= 0.0f, "clip_norm", from0},
+        {true, o->rate, at_least_0(o->rate), "rate", from0},
+        {sgd, o->momentum, o->momentum >= 0.0f && o->momentum < 1.0f, "momentum", part},
+        {!sgd, o->beta1, o->beta1 >= 0.0f && o->beta1 < 1.0f, "beta1", part},
+        {!sgd, o->beta2, o->beta2 >= 0.0f && o->beta2 < 1.0f, "beta2", part},
+        {!sgd, o->epsilon, at_least_0(o->epsilon), "epsilon", from0},
+        {true, o->weight_decay, at_least_0(o->weight_decay), "weight_decay", from0},
+        {true, o->max_norm, at_least_0(o->max_norm), "max_norm", from0},
+        {true, o->clip_norm, at_least_0(o->clip_norm), "clip_norm", from0},
     };
     if (o->kind < KD_SGD || o->kind > KD_ADAMW) {
         return kdi_base_fail(error, KD_ERR_KIND, argument, "optimizer.kind is %i, no such kind",
                              (int64_t)o->kind);
     }
-    if (o->nesterov != 0 && o->nesterov != 1) {
+    if (o->kind == KD_SGD && o->nesterov != 0 && o->nesterov != 1) {
         return kdi_base_fail(error, KD_ERR_VALUE, argument, "optimizer.nesterov is %i, not 0 or 1",
                              (int64_t)o->nesterov);
     }
     kd_status status = KD_OK;
     for (size_t i = 0; status == KD_OK && i < sizeof rules / sizeof *rules; i++) {
-        status = check_range(rules[i].value, rules[i].good, rules[i].name, rules[i].range, argument,
-                             error);
+        status = check_range(rules[i].value, !rules[i].used || rules[i].good, rules[i].name,
+                             rules[i].range, argument, error);
     }
-    bool adam = o->kind != KD_SGD;
-    if (status == KD_OK && adam && (double)o->beta1 * (double)o->beta1 >= (double)o->beta2) {
+    if (status == KD_OK && !sgd && (double)o->beta1 * (double)o->beta1 >= (double)o->beta2) {
         return kdi_base_fail(error, KD_ERR_VALUE, argument,
                              "optimizer.beta1 is %g and beta2 %g: beta1^2 must be below beta2",
                              (double)o->beta1, (double)o->beta2);
@@ -105,10 +111,11 @@ kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, 
         status = kdi_optim_read_varying(&optim->rate, o->rate, o->rate_schedule,
                                         "optimizer.rate_schedule", argument, error);
     }
-    if (status == KD_OK) {
-        status = kdi_optim_read_varying(&optim->momentum, o->momentum, o->momentum_schedule,
-                                        "optimizer.momentum_schedule", argument, error);
+    if (status != KD_OK || o->kind != KD_SGD) {
+        return status;
     }
+    status = kdi_optim_read_varying(&optim->momentum, o->momentum, o->momentum_schedule,
+                                    "optimizer.momentum_schedule", argument, error);
     return status == KD_OK ? check_momentum(optim, argument, error) : status;
 }
 
