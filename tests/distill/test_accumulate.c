@@ -245,8 +245,10 @@ static void several_pieces_are_one_update(void **state)
     stop();
 }
 
-/* A piece without any case that counts adds nothing, wherever it comes; only if all are so, there is
- * nothing to learn. */
+/*
+ * A piece without any case that counts adds nothing, wherever it comes; only if all are so,
+ * there is nothing to learn.
+ */
 static void a_piece_may_be_empty(void **state)
 {
     (void)state;

@@ -111,8 +111,10 @@ static void pick(rows *r, const size_t *order, size_t n, const float *weights)
     r->batch.targets = &r->targets;
 }
 
-/* A weight of 2 is the case twice, one of 0 leaves it out, and only ratios count. Masks go with ids,
- * so all of this holds with dropout, and for any order. */
+/*
+ * A weight of 2 is the case twice, one of 0 leaves it out, and only ratios count. Masks go with
+ * ids, so all of this holds with dropout, and for any order.
+ */
 static void weights_are_numbers_of_cases(void **state)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Steps that fail. Nothing may have changed: the weights are the same bits, and all that comes after
- * is what a twin does who never met the failure.
+ * Steps that fail. Nothing may have changed: the weights are the same bits, and all that comes
+ * after is what a twin does who never met the failure.
  */
 #include "../support/support.h"
 

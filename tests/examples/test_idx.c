@@ -198,70 +198,66 @@ static void test_good_files(void **state)
 /* What is done to a good file, in this order. */
 typedef struct damage {
     const char *name;
-    enum { TO_IMAGES, TO_LABELS } to;
-    int at; /* if above 0: this word of four bytes becomes `word`; the magic is word -4 */
+    bool labels; /* it is done to the labels, else to the images */
+    int at;      /* not 0: the word of four bytes there becomes `word`; MAGIC is the first */
     uint32_t word;
-    int lose;  /* bytes lost at the end */
-    int gain;  /* bytes more at the end */
-    bool pack; /* with gzip; the rest happens to the packed file */
-    int torn;  /* bytes lost at its end */
-    int flip;  /* this byte of it changes, counted from its end, from 1 */
-    const char *telling;
+    int lose;         /* bytes lost at the end */
+    int gain;         /* bytes more at the end */
+    bool pack;        /* with gzip; the rest happens to the packed file */
+    int torn;         /* bytes lost at its end */
+    int flip;         /* this byte of it changes, counted from its end; below 0 from its start */
+    const char *says; /* a telling word of the refusal */
 } damage;
 
 enum { MAGIC = -4, PIXELS_3 = IMAGES * DIGIT_PIXELS };
 
 static const damage damages[] = {
-    {.name = "empty images", .lose = 16 + PIXELS_3, .telling = "header"},
-    {.name = "images end in the magic", .lose = 13 + PIXELS_3, .telling = "header"},
-    {.name = "images end in the dimensions", .lose = 6 + PIXELS_3, .telling = "header"},
-    {.name = "no pixels", .lose = PIXELS_3, .telling = "truncated: 0 bytes"},
-    {.name = "half an image", .lose = 400, .telling = "truncated: 1952 bytes"},
-    {.name = "one pixel short", .lose = 1, .telling = "truncated: 2351 bytes"},
-    {.name = "one pixel more", .gain = 1, .telling = "more data than the 2352"},
-    {.name = "labels' magic", .at = MAGIC, .word = 0x801, .telling = "magic number 0x00000801"},
-    {.name = "floats' magic", .at = MAGIC, .word = 0xD03, .telling = "magic number 0x00000d03"},
-    {.name = "little endian", .at = MAGIC, .word = 0x03080000, .telling = "magic number 0x0308"},
-    {.name = "27 rows", .at = 8, .word = 27, .telling = "27 x 28"},
-    {.name = "29 columns", .at = 12, .word = 29, .telling = "28 x 29"},
-    {.name = "huge rows", .at = 8, .word = 0xFFFFFFFF, .telling = "4294967295 x 28"},
-    {.name = "huge columns", .at = 12, .word = 0x80000000, .telling = "28 x 2147483648"},
-    {.name = "no images", .at = 4, .word = 0, .telling = "declares 0"},
-    {.name = "too many", .at = 4, .word = 10000001, .telling = "declares 10000001"},
-    {.name = "far too many", .at = 4, .word = 0xFFFFFFFF, .telling = "declares 4294967295"},
-    {.name = "many, not there", .at = 4, .word = 10000000, .telling = "truncated: 2352 bytes"},
-    {.name = "four images, not there", .at = 4, .word = 4, .telling = "promises 3136"},
-    {.name = "two images declared", .at = 4, .word = 2, .telling = "more data than the 1568"},
-    {.name = "empty labels", .to = TO_LABELS, .lose = 11, .telling = "header"},
-    {.name = "labels end in the count", .to = TO_LABELS, .lose = 5, .telling = "header"},
-    {.name = "one label short", .to = TO_LABELS, .lose = 1, .telling = "truncated: 2 bytes"},
-    {.name = "one label more", .to = TO_LABELS, .gain = 1, .telling = "more data than the 3"},
+    {.name = "empty images", .lose = 16 + PIXELS_3, .says = "header"},
+    {.name = "images end in the magic", .lose = 13 + PIXELS_3, .says = "header"},
+    {.name = "images end in the dimensions", .lose = 6 + PIXELS_3, .says = "header"},
+    {.name = "no pixels", .lose = PIXELS_3, .says = "truncated: 0 bytes"},
+    {.name = "half an image", .lose = 400, .says = "truncated: 1952 bytes"},
+    {.name = "one pixel short", .lose = 1, .says = "truncated: 2351 bytes"},
+    {.name = "one pixel more", .gain = 1, .says = "more data than the 2352"},
+    {.name = "labels' magic", .at = MAGIC, .word = 0x801, .says = "magic number 0x00000801"},
+    {.name = "floats' magic", .at = MAGIC, .word = 0xD03, .says = "magic number 0x00000d03"},
+    {.name = "little endian", .at = MAGIC, .word = 0x03080000, .says = "magic number 0x0308"},
+    {.name = "27 rows", .at = 8, .word = 27, .says = "27 x 28"},
+    {.name = "29 columns", .at = 12, .word = 29, .says = "28 x 29"},
+    {.name = "huge rows", .at = 8, .word = 0xFFFFFFFF, .says = "4294967295 x 28"},
+    {.name = "huge columns", .at = 12, .word = 0x80000000, .says = "28 x 2147483648"},
+    {.name = "no images", .at = 4, .word = 0, .says = "declares 0"},
+    {.name = "too many", .at = 4, .word = 10000001, .says = "declares 10000001"},
+    {.name = "far too many", .at = 4, .word = 0xFFFFFFFF, .says = "declares 4294967295"},
+    {.name = "many, not there", .at = 4, .word = 10000000, .says = "truncated: 2352 bytes"},
+    {.name = "four images, not there", .at = 4, .word = 4, .says = "promises 3136"},
+    {.name = "two images declared", .at = 4, .word = 2, .says = "more data than the 1568"},
+    {.name = "empty labels", .labels = true, .lose = 11, .says = "header"},
+    {.name = "labels end in the count", .labels = true, .lose = 5, .says = "header"},
+    {.name = "one label short", .labels = true, .lose = 1, .says = "truncated: 2 bytes"},
+    {.name = "one label more", .labels = true, .gain = 1, .says = "more data than the 3"},
     {.name = "images' magic",
-     .to = TO_LABELS,
+     .labels = true,
      .at = MAGIC,
      .word = 0x803,
-     .telling = "magic number 0x00000803"},
-    {.name = "no labels", .to = TO_LABELS, .at = 4, .word = 0, .telling = "declares 0"},
-    {.name = "label 10", .to = TO_LABELS, .at = 7, .word = 0x030A0009, .telling = "label 0 is 10"},
-    {.name = "label 255",
-     .to = TO_LABELS,
-     .at = 7,
-     .word = 0x030500FF,
-     .telling = "label 2 is 255"},
-    {.name = "packed: checksum", .pack = true, .flip = 6, .telling = "incorrect data check"},
-    {.name = "packed: length", .pack = true, .flip = 2, .telling = "incorrect length check"},
-    {.name = "packed: method", .pack = true, .flip = -3, .telling = "unknown compression method"},
-    {.name = "packed: torn at the end", .pack = true, .torn = 3, .telling = "unexpected end"},
-    {.name = "packed: torn before its end", .pack = true, .torn = 8, .telling = "unexpected end"},
-    {.name = "packed: torn", .pack = true, .torn = 100, .telling = "unexpected end"},
-    {.name = "packed: a pixel short", .pack = true, .lose = 1, .telling = "truncated: 2351"},
-    {.name = "packed: a pixel more", .pack = true, .gain = 1, .telling = "more data"},
+     .says = "magic number 0x00000803"},
+    {.name = "no labels", .labels = true, .at = 4, .word = 0, .says = "declares 0"},
+    {.name = "label 10", .labels = true, .at = 7, .word = 0x030A0009, .says = "label 0 is 10"},
+    {.name = "label 255", .labels = true, .at = 7, .word = 0x030500FF, .says = "label 2 is 255"},
+    {.name = "packed: checksum", .pack = true, .flip = 6, .says = "incorrect data check"},
+    {.name = "packed: length", .pack = true, .flip = 2, .says = "incorrect length check"},
+    {.name = "packed: method", .pack = true, .flip = -3, .says = "unknown compression method"},
+    {.name = "packed: torn at the end", .pack = true, .torn = 3, .says = "unexpected end"},
+    {.name = "packed: torn before its end", .pack = true, .torn = 8, .says = "unexpected end"},
+    {.name = "packed: torn", .pack = true, .torn = 100, .says = "unexpected end"},
+    {.name = "packed: a pixel short", .pack = true, .lose = 1, .says = "truncated: 2351"},
+    {.name = "packed: a pixel more", .pack = true, .gain = 1, .says = "more data"},
     {.name = "packed: bad label",
-     .to = TO_LABELS,
+     .labels = true,
      .pack = true,
      .at = 7,
      .word = 0x030A0009,
-     .telling = "label 0 is 10"},
+     .says = "label 0 is 10"},
 };
 
 static void apply(const damage *d, blob *b)
@@ -286,7 +282,7 @@ static void test_damaged_files(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(damages); i++) {
         const damage *d = &damages[i];
-        bool images = d->to == TO_IMAGES;
+        bool images = !d->labels;
         const char *const names[] = {IMAGES_NAME, IMAGES_NAME ".gz", LABELS_NAME,
                                      LABELS_NAME ".gz"};
         const char *name = names[(images ? 0 : 2) + (d->pack ? 1 : 0)];
@@ -297,7 +293,7 @@ static void test_damaged_files(void **state)
         assert_int_equal(make_folder(NULL), 0);
         write_file(images ? LABELS_NAME : IMAGES_NAME, &good);
         write_file(name, &bad);
-        expect_refusal(d->name, name, d->telling);
+        expect_refusal(d->name, name, d->says);
         assert_int_equal(remove_folder(NULL), 0);
     }
 }

@@ -92,7 +92,10 @@ static void first_masks_are_pinned(void **state)
     stop(&b);
 }
 
-/* What is kept is divided by the keep rate, in steps of 1/65536; five standard errors for shares. */
+/*
+ * What is kept is divided by the keep rate, in steps of 1/65536; five standard errors for
+ * shares.
+ */
 static void rates_are_kept(void **state)
 {
     (void)state;

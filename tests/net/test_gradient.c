@@ -276,8 +276,10 @@ static void adding_doubles(void **state)
     }
 }
 
-/* One batch of twelve, and the same cases in two of six in another order, epoch and ids as they were:
- * the same logits and the same sum of gradients, to rounding. */
+/*
+ * One batch of twelve, and the same cases in two of six in another order, epoch and ids as they
+ * were: the same logits and the same sum of gradients, to rounding.
+ */
 static void cutting_changes_nothing(void **state)
 {
     (void)state;

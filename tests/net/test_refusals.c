@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Bad arguments of tiers 2 and 3: the exact status, words that name the culprit, nothing changed. */
+/*
+ * Bad arguments of tiers 2 and 3: the exact status, words that name the culprit, nothing
+ * changed.
+ */
 #include "../support/support.h"
 
 #define HUGE ((size_t)INT32_MAX + 1)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Optimisers against the formulas of kd/optim.h in double, which are those of PyTorch's SGD, Adam and
- * AdamW; limits of norms; and updates that must not happen.
+ * Optimisers against the formulas of kd/optim.h in double, which are those of PyTorch's SGD,
+ * Adam and AdamW; limits of norms; and updates that must not happen.
  */
 #include "../support/support.h"
 

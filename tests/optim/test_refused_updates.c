@@ -179,6 +179,35 @@ static void wrong_kinds_and_schedules_are_refused(void **state)
     close_context();
 }
 
+/* Adam's moments: without b1^2 < b2 their ratio has no bound. The defaults count too. */
+static void betas_must_fit_each_other(void **state)
+{
+    (void)state;
+    static const struct {
+        float beta1, beta2;
+        bool good;
+    } cases[] = {
+        {0.9f, 0.5f, false}, {0.5f, 0.25f, false}, {0.5f, 0.2500001f, true}, {0, 0.8f, false},
+        {0, 0.82f, true},    {0.9999f, 0, false},  {0.99f, 0, true},
+    };
+    open_context();
+    kd_net *net = support_net(context, SHAPE, 3);
+    for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+        kd_optimizer_options o = KD_OPTIMIZER_OPTIONS_INIT;
+        kd_error error = KD_ERROR_INIT;
+        kd_optimizer *optimizer;
+        o.kind = i % 2 ? KD_ADAM : KD_ADAMW;
+        o.beta1 = cases[i / 2].beta1;
+        o.beta2 = cases[i / 2].beta2;
+        kd_status status = kd_optimizer_create(net, &o, &optimizer, &error);
+        support_refused(status, cases[i / 2].good ? KD_OK : KD_ERR_VALUE, error.text,
+                        cases[i / 2].good ? "" : "beta1");
+        kd_optimizer_destroy(optimizer);
+    }
+    kd_net_destroy(net);
+    close_context();
+}
+
 /* "A field that a kind does not use is ignored": the update is that without it. */
 static void fields_without_use_are_ignored(void **state)
 {
@@ -225,7 +254,10 @@ static kd_optimizer_options kind_of(size_t which)
     return o;
 }
 
-/* A bad gradient at any time: no weight changes, and the state is that of a twin who never saw it. */
+/*
+ * A bad gradient at any time: no weight changes, and the state is that of a twin who never saw
+ * it.
+ */
 static void a_bad_gradient_changes_nothing(void **state)
 {
     (void)state;
@@ -352,6 +384,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(wrong_numbers_are_refused),
         cmocka_unit_test(wrong_kinds_and_schedules_are_refused),
+        cmocka_unit_test(betas_must_fit_each_other),
         cmocka_unit_test(fields_without_use_are_ignored),
         cmocka_unit_test(a_bad_gradient_changes_nothing),
         cmocka_unit_test(a_rate_out_of_range_changes_nothing),

@@ -102,7 +102,10 @@ static void growth_from_nothing_stays_nothing(void **state)
     assert_true(value(&exponential, 5000) == 0);
 }
 
-/* Momentum 0.5 to 0.99 over 500 epochs, rate 10 times 0.998^epoch: Hinton et al. 2012, appendix A. */
+/*
+ * Momentum 0.5 to 0.99 over 500 epochs, rate 10 times 0.998^epoch: Hinton et al. 2012, appendix
+ * A.
+ */
 static void the_2012_ramp_can_be_written(void **state)
 {
     (void)state;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of tiers 2 and 3 share: random data, small nets, memory that fails, comparisons. */
+/*
+ * What the tests of tiers 2 and 3 share: random data, small nets, memory that fails,
+ * comparisons.
+ */
 #define _POSIX_C_SOURCE 200112L /* posix_memalign: exact sizes, so that ASan sees their end */
 
 #include "support.h"

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of tiers 2 and 3 share: random data, small nets, memory that fails, comparisons. */
+/*
+ * What the tests of tiers 2 and 3 share: random data, small nets, memory that fails,
+ * comparisons.
+ */
 #ifndef KD_TESTS_SUPPORT_H
 #define KD_TESTS_SUPPORT_H
 
@@ -95,7 +98,10 @@ kd_distiller *support_distiller(kd_net *student, kd_teacher *teacher,
 kd_report support_step(kd_distiller *distiller, const kd_batch *batch);
 kd_report support_evaluate(kd_distiller *distiller, const kd_batch *batch);
 
-/* ---- data: random x; the label is the largest of the first k inputs, so a net can learn it ---- */
+/*
+ * ---- data: random x; the label is the largest of the first k inputs, so a net can learn it
+ * ----
+ */
 
 typedef struct support_data {
     size_t n, inputs, k;
