@@ -34,15 +34,15 @@ static const plan quick_mnist[3] = {
 };
 
 static const plan quick_drawn[3] = {
-    {1200, 20, 0.1f, 0.9f, 0.1f, 0.3f, 3.87f, 2},
-    {800, 10, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
-    {800, 20, 0.06f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {1200, 20, 0.1f, 0.9f, 0.0f, 0.2f, 3.87f, 2},
+    {800, 20, 0.3f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {800, 20, 0.02f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
 };
 
 static const plan paper[3] = {
     {1200, 250, 0.1f, 0.9f, 0.2f, 0.5f, 3.87f, 2},
     {800, 30, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
-    {800, 100, 0.06f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {800, 100, 0.04f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
 };
 
 static void choose_plans(settings *s)
@@ -171,8 +171,8 @@ bool settings_read(settings *s, int argc, char **argv, int *out_exit_code)
         .hard_weight = 0.1f,
         .threads = 1,
         .batch = 128,
-        .drawn_train = 6000,
-        .drawn_test = 5000,
+        .drawn_train = 8000,
+        .drawn_test = 10000,
     };
     *out_exit_code = 2;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {

@@ -2,6 +2,8 @@
 /* Many steps: nets learn from labels and from teachers, repeatably, along schedules. */
 #include "../support/support.h"
 
+#include <fenv.h>
+
 #define INPUTS 5
 #define K 4
 #define CASES 64
@@ -134,6 +136,33 @@ static void a_teacher_is_followed_without_labels(void **state)
     stop();
 }
 
+/* A host that traps bad arithmetic may train: no step of a valid run divides by 0 or overflows. */
+static void valid_steps_raise_no_flag(void **state)
+{
+    (void)state;
+    start();
+    kd_net *net = support_net(context, "5: 24 relu drop0.5 4", 3);
+    kd_teacher *teacher = support_teacher(net);
+    for (size_t i = 0; i < 12; i++) {
+        kd_optimizer_options optimizer = optimizer_of(1 + (kd_optimizer_kind)(i % 3));
+        kd_distiller_options o = plain(&optimizer);
+        kd_net *student = support_net(context, "5: 16 relu drop0.3 4", 9);
+        optimizer.weight_decay = 0.01f;
+        optimizer.max_norm = 1;
+        optimizer.clip_norm = i % 2 ? 0.5f : 0;
+        o.soft_weight = 1;
+        o.soft_kind = KD_TERM_SOFT + (kd_term_kind)(i / 3);
+        o.gradient_norm = 1;
+        feclearexcept(FE_ALL_EXCEPT);
+        train(student, teacher, &o, 20, i % 2);
+        assert_int_equal(fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW), 0);
+        kd_net_destroy(student);
+    }
+    kd_teacher_destroy(teacher);
+    kd_net_destroy(net);
+    stop();
+}
+
 /* ---- repeating ---- */
 
 /* Same seeds, same bits, whatever else the teacher serves meanwhile; another seed, other bits. */
@@ -250,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_are_learnt_without_a_teacher),
         cmocka_unit_test(a_teacher_is_followed_without_labels),
+        cmocka_unit_test(valid_steps_raise_no_flag),
         cmocka_unit_test(seeds_decide_everything),
         cmocka_unit_test(schedules_are_followed),
     };

@@ -2,6 +2,8 @@
 /* Schedules against the formulas of kd/optim.h, at their ends too. */
 #include "../support/support.h"
 
+#include <fenv.h>
+
 static kd_schedule schedule(kd_schedule_kind kind, float from, float to, float factor,
                             uint64_t steps)
 {
@@ -185,6 +187,22 @@ static void fields_without_use_are_ignored(void **state)
     assert_true(value(&linear, 1) == 2);
 }
 
+/* A host that traps bad arithmetic may use any schedule that is not refused. */
+static void valid_schedules_raise_no_flag(void **state)
+{
+    (void)state;
+    static const uint64_t steps[] = {0, 1, 2, 1000, UINT64_MAX};
+    for (kd_schedule_kind kind = KD_SCHEDULE_CONSTANT; kind <= KD_SCHEDULE_LINEAR; kind++) {
+        kd_schedule s = schedule(kind, 0.5f, 0.1f, 0.5f, kind == KD_SCHEDULE_CONSTANT ? 0 : 7);
+        s.warmup = 2;
+        feclearexcept(FE_ALL_EXCEPT);
+        for (size_t i = 0; i < COUNT(steps); i++) {
+            value(&s, steps[i]);
+        }
+        assert_int_equal(fetestexcept(FE_INVALID | FE_DIVBYZERO | FE_OVERFLOW), 0);
+    }
+}
+
 static void pointers_and_sizes_are_checked(void **state)
 {
     (void)state;
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(warm_up_climbs_in_equal_steps),
         cmocka_unit_test(wrong_fields_are_refused),
         cmocka_unit_test(fields_without_use_are_ignored),
+        cmocka_unit_test(valid_schedules_raise_no_flag),
         cmocka_unit_test(pointers_and_sizes_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
