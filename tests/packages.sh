@@ -6,7 +6,7 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev
 ca-certificates curl"
 tests="$build g++ binutils libcmocka-dev python3"
-ci="$tests clang clang-format git"
+ci="$tests clang clang-format git libblis-dev libblas-dev"
 
 usage() {
     cat <<TEXT
@@ -17,7 +17,7 @@ Installs those packages of LIST that are missing, with apt-get, through sudo unl
 
   build   what the library and its examples need, also to download MNIST
   tests   that, and what the tests need
-  ci      that, and clang with clang-format 14 (Debian 12)
+  ci      that, clang with clang-format 14 (Debian 12), BLIS and the reference BLAS
 TEXT
 }
 

@@ -146,6 +146,45 @@ static void a_temperature_that_ends_cold_is_refused(void **state)
     stop();
 }
 
+/* What no one sees coming: a schedule that leaves the range of floats on its way. */
+static void schedules_that_leave_the_range_stop_the_step(void **state)
+{
+    (void)state;
+    start();
+    for (size_t i = 0; i < 3; i++) {
+        kd_schedule s = KD_SCHEDULE_INIT;
+        kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;
+        kd_net *net = support_net(context, "5: 4", 1);
+        kd_batch batch = support_batch(&data, 0, CASES);
+        kd_report r = KD_REPORT_INIT;
+        s.kind = KD_SCHEDULE_EXPONENTIAL;
+        s.from = 1;
+        s.factor = i == 0 ? 1e-30f : 1e30f;
+        o.temperature_schedule = i == 0 ? &s : NULL;
+        o.soft_weight_schedule = i == 1 ? &s : NULL;
+        o.hard_weight_schedule = i == 2 ? &s : NULL;
+        batch.targets = &data.targets;
+        kd_distiller *d = support_distiller(net, NULL, &o);
+        support_step(d, &batch);
+        kd_status status = kd_distill_step(d, &batch, NULL);
+        for (size_t t = 0; status == KD_OK && t < 3; t++) { /* 1e-60 is 0, 1e60 is infinite */
+            status = kd_distill_step(d, &batch, NULL);
+        }
+        uint64_t before = support_hash(net);
+        if (i == 0) {
+            support_refused(status, KD_ERR_TEMPERATURE, kd_distiller_error(d), "temperature is 0");
+            assert_int_equal(kd_distill_evaluate(d, &batch, &r), KD_ERR_TEMPERATURE);
+        } else if (status != KD_ERR_NOT_FINITE) { /* as the gradient may be before its weight is */
+            support_refused(status, KD_ERR_WEIGHT, kd_distiller_error(d), "_weight is inf");
+        }
+        assert_int_equal(kd_distill_step(d, &batch, NULL), status);
+        assert_true(support_hash(net) == before);
+        kd_distiller_destroy(d);
+        kd_net_destroy(net);
+    }
+    stop();
+}
+
 /* ---- student and teacher ---- */
 
 static void students_and_teachers_must_fit(void **state)
@@ -349,6 +388,7 @@ int main(void)
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(wrong_schedules_and_optimizers_are_refused),
         cmocka_unit_test(a_temperature_that_ends_cold_is_refused),
+        cmocka_unit_test(schedules_that_leave_the_range_stop_the_step),
         cmocka_unit_test(students_and_teachers_must_fit),
         cmocka_unit_test(terms_and_targets_must_fit),
         cmocka_unit_test(handles_are_let_go_of_in_any_order),

@@ -99,6 +99,11 @@ static void contexts(void **state)
         check(kd_context_create(&o, &made, &e), cases[i].status, 1, cases[i].words);
         assert_null(made);
     }
+    kd_context_options odd = KD_CONTEXT_OPTIONS_INIT;
+    kd_context *none;
+    odd.reserved = 1;
+    check(kd_context_create(&odd, &none, &e), KD_ERR_STRUCT, 1, "options.reserved is 1");
+    assert_null(none);
     for (int32_t threads = 0; threads <= 1; threads++) { /* the C library's memory */
         kd_context_options o = KD_CONTEXT_OPTIONS_INIT;
         kd_context *made;

@@ -189,6 +189,8 @@ static void updates_are_the_formulas(void **state)
     ramp.from = 0.5f;
     ramp.to = 0.99f;
     ramp.steps = 30;
+    kd_schedule steady = KD_SCHEDULE_INIT;
+    steady.from = 0.9f;
     kd_optimizer_options cases[] = {
         options_of(KD_SGD, 0.1f, 0, 0, 0),      options_of(KD_SGD, 0.1f, 0, 0, 0.3f),
         options_of(KD_SGD, 0.1f, 0.9f, 0, 0),   options_of(KD_SGD, 0.1f, 0.9f, 0, 0.3f),
@@ -197,6 +199,7 @@ static void updates_are_the_formulas(void **state)
         options_of(KD_ADAMW, 0.01f, 0, 0, 0),   options_of(KD_ADAMW, 0.01f, 0, 0, 0.3f),
         options_of(KD_ADAM, 0.01f, 0, 0, 0.3f), options_of(KD_SGD, 9, 0.1f, 0, 0),
         options_of(KD_ADAMW, 9, 0, 0, 0.3f),    options_of(KD_SGD, 0, 0.9f, 0, 0.3f),
+        options_of(KD_SGD, 0.1f, 0, 0, 0),
     };
     cases[10].beta1 = 0.5f;
     cases[10].beta2 = 0.75f;
@@ -204,6 +207,7 @@ static void updates_are_the_formulas(void **state)
     cases[11].rate_schedule = &rate;
     cases[11].momentum_schedule = &ramp;
     cases[12].rate_schedule = &rate;
+    cases[14].momentum_schedule = &steady;
     open_context();
     for (size_t i = 0; i < COUNT(cases); i++) {
         check_formula(&cases[i]);
@@ -333,6 +337,41 @@ static void long_gradients_are_clipped(void **state)
     close_context();
 }
 
+/* What the host has put there can be decayed only if it is finite. */
+static void a_weight_must_be_finite_to_decay(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, INFINITY, -INFINITY};
+    open_context();
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        for (kd_optimizer_kind kind = KD_SGD; kind <= KD_ADAM; kind++) {
+            kd_optimizer_options o = options_of(kind, 0.1f, 0, 0, 0.1f);
+            bench b = start(&o);
+            support_param(b.net, 2).values[5] = bad[i];
+            uint64_t before = support_hash(b.net);
+            support_refused(kd_optimizer_step(b.optimizer, b.ws), KD_ERR_NOT_FINITE,
+                            kd_optimizer_error(b.optimizer), "parameter 2 is not finite");
+            assert_true(support_hash(b.net) == before);
+            stop(&b);
+        }
+    }
+    close_context();
+}
+
+/* Decay that is far too strong is still the formula, as long as nothing overflows. */
+static void strong_decay_is_no_overflow(void **state)
+{
+    (void)state;
+    open_context();
+    for (kd_optimizer_kind kind = KD_SGD; kind <= KD_ADAMW; kind++) {
+        kd_optimizer_options o = options_of(kind, 0.5f, 0, 0, 4.5f);
+        bench b = start(&o);
+        step(&b);
+        stop(&b);
+    }
+    close_context();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -340,6 +379,8 @@ int main(void)
         cmocka_unit_test(zeros_are_defaults),
         cmocka_unit_test(hidden_rows_are_kept_short),
         cmocka_unit_test(long_gradients_are_clipped),
+        cmocka_unit_test(strong_decay_is_no_overflow),
+        cmocka_unit_test(a_weight_must_be_finite_to_decay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
