@@ -96,12 +96,10 @@ static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
     if (status == KD_ERR_EMPTY_BATCH && (d->pending || more)) {
         /* One micro-batch may be without weight, as some cases of a batch may. */
         d->error = before;
-        kdi_net_advance(d->run);
         kdi_distill_empty_report(report);
         report->temperature = (double)moment.temperature;
-        return more ? KD_OK : update(d, report);
-    }
-    if (status == KD_OK) {
+        status = more ? KD_OK : update(d, report);
+    } else if (status == KD_OK) {
         status = second_phase(d, more, report);
     }
     if (status == KD_OK) {

@@ -131,15 +131,19 @@ size_t kdi_optim_states(const kdi_optim *optim)
 typedef struct survey {
     double gradient; /* largest |g| */
     double pull;     /* largest part that weight decay adds */
+    double grown;    /* largest weight after a decay that is too strong to shrink it */
     double norm;     /* NaN if not measured */
     double clip;     /* factor of clip_norm, 1 if it does not bite */
 } survey;
 
-static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t count,
+static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t count, double rate,
                       const kdi_update *update, survey *s, kd_error *error)
 {
     bool norm = update->want_norm || optim->options.clip_norm > 0.0f;
     double decay = optim->options.kind == KD_ADAMW ? 0.0 : (double)optim->options.weight_decay;
+    /* AdamW multiplies weights by 1 - rate decay: they can grow only if that is below -1. */
+    bool grows =
+        optim->options.kind == KD_ADAMW && rate * (double)optim->options.weight_decay > 2.0;
     double squares = 0.0;
     *s = (survey){.clip = 1.0, .norm = (double)NAN};
     for (size_t i = 0; i < count; i++) {
@@ -151,11 +155,13 @@ static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t 
             return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0,
                                  "the gradient of parameter %z is not finite", i);
         }
-        if (decay > 0.0 && t->decays && !kdi_kern()->absmax_f32(t->values, size, &w)) {
+        if ((decay > 0.0 || grows) && t->decays && !kdi_kern()->absmax_f32(t->values, size, &w)) {
             return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0, "parameter %z is not finite", i);
         }
         s->gradient = fmax(s->gradient, (double)g * update->scale);
         s->pull = fmax(s->pull, decay * (double)w);
+        s->grown =
+            fmax(s->grown, grows ? rate * (double)optim->options.weight_decay * (double)w : 0.0);
         squares += norm ? kdi_kern()->sumsq_f32(t->gradient, size) : 0.0;
     }
     if (norm) {
@@ -190,8 +196,7 @@ static kd_status prove(const kdi_optim *optim, const survey *s, double scale, do
     bool safe = isfinite((float)(scale * s->clip)) && rate <= LARGEST_UPDATE &&
                 bound <= LARGEST_UPDATE && rate * 2.0 * bound <= LARGEST_UPDATE;
     if (adam) {
-        safe = safe && largest <= LARGEST_ADAM_GRADIENT &&
-               rate * (double)optim->options.weight_decay <= 2.0;
+        safe = safe && largest <= LARGEST_ADAM_GRADIENT && s->grown <= LARGEST_UPDATE;
     }
     if (!safe) {
         return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0,
@@ -242,7 +247,7 @@ kd_status kdi_optim_step(kdi_optim *optim, const kdi_tensor *tensors, size_t cou
     double bound = 0.0;
     double rate = kdi_optim_value(&optim->rate, optim->step);
     double momentum = kdi_optim_value(&optim->momentum, optim->step);
-    kd_status status = look(optim, tensors, count, update, &s, error);
+    kd_status status = look(optim, tensors, count, rate, update, &s, error);
     if (status == KD_OK) {
         status = prove(optim, &s, update->scale, rate, momentum, &bound, error);
     }

@@ -43,7 +43,7 @@ static double plain_value(const kd_schedule *s, uint64_t step)
     if (s->from == 0.0f && s->factor > 1.0f && s->kind <= KD_SCHEDULE_EXPONENTIAL) {
         return 0.0; /* nothing grows from nothing, not even when the power overflows */
     }
-    double part = (double)step / (double)s->steps;
+    double part = s->steps ? (double)step / (double)s->steps : 0.0; /* CONSTANT may have none */
     switch (s->kind) {
     case KD_SCHEDULE_STEP:
         return from * pow((double)s->factor, (double)(step / s->steps));

@@ -328,6 +328,33 @@ static void skipped_pieces_take_their_update_along(void **state)
     stop();
 }
 
+/* The update of those that waited is skipped too if the last piece is empty. */
+static void an_empty_last_piece_can_be_skipped(void **state)
+{
+    (void)state;
+    plan p = plan_of(0);
+    float x[2 * INPUTS];
+    p.options.optimizer = &p.optimizer;
+    p.options.nonfinite = KD_NONFINITE_SKIP;
+    start();
+    kd_net *net = support_net(context, "5: 9 relu 4", 5);
+    kd_distiller *d = support_distiller(net, NULL, &p.options);
+    kd_batch first = support_batch(&data, 9, 2), empty = support_batch(&data, 3, 1);
+    for (size_t i = 0; i < COUNT(x); i++) {
+        x[i] = 1e32f * data.x[i]; /* found when the gradient is looked at, not before */
+    }
+    first.x = x;
+    first.more = 1;
+    uint64_t before = support_hash(net);
+    assert_int_equal(support_step(d, &first).skipped, 0);
+    kd_report r = support_step(d, &empty);
+    assert_true(r.skipped == 1 && r.updates == 0 && isnan(r.total));
+    assert_true(support_hash(net) == before);
+    kd_distiller_destroy(d);
+    kd_net_destroy(net);
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +363,7 @@ int main(void)
         cmocka_unit_test(the_same_pieces_are_the_same_bits),
         cmocka_unit_test(several_pieces_are_one_update),
         cmocka_unit_test(a_piece_may_be_empty),
+        cmocka_unit_test(an_empty_last_piece_can_be_skipped),
         cmocka_unit_test(skipped_pieces_take_their_update_along),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
