@@ -25,7 +25,7 @@ static int fail(const char *words)
 static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *sum)
 {
     static uint32_t order[CASES];
-    kd_status status = kd_shuffle(1, epoch, CASES, order);
+    kd_status status = kd_shuffle(1, epoch, CASES, order, NULL);
     for (size_t begin = 0; status == KD_OK && begin < CASES; begin += BATCH) {
         float batch_x[BATCH * INPUTS];
         int32_t batch_labels[BATCH];
@@ -42,7 +42,7 @@ static kd_status run_epoch(kd_distiller *distiller, uint32_t epoch, kd_report *s
         kd_report report = KD_REPORT_INIT;
         status = kd_distill_step(distiller, &batch, &report);
         if (status == KD_OK) {
-            status = kd_report_merge(sum, &report);
+            status = kd_report_merge(sum, &report, NULL);
         }
     }
     return status;

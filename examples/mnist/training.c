@@ -148,7 +148,7 @@ static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t ep
                       double *out_loss)
 {
     kd_report sum = KD_REPORT_INIT;
-    if (kd_shuffle(l->seed, epoch, l->data->n, l->order) != KD_OK) {
+    if (kd_shuffle(l->seed, epoch, l->data->n, l->order, NULL) != KD_OK) {
         return say("shuffle", "no images");
     }
     for (size_t begin = 0; begin < l->data->n; begin += s->batch) {
@@ -164,7 +164,7 @@ static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t ep
         if (kd_distill_step(d, &batch, &report) != KD_OK) {
             return say("step", kd_distiller_error(d));
         }
-        kd_report_merge(&sum, &report);
+        kd_report_merge(&sum, &report, NULL);
         char note[64];
         snprintf(note, sizeof note, "epoch %u, loss %.4f", (unsigned)epoch + 1, sum.total);
         progress_update(bar, epoch * l->data->n + begin + batch.n, note);

@@ -44,12 +44,14 @@ KD_BEGIN
  * @param seed, epoch key of the order; a new epoch gives a new order.
  * @param n 1..INT32_MAX.
  * @param out_order [n], filled.
+ * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _SIZE, _TOO_LARGE.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(n), allocates nothing.
  * Source: Fisher and Yates, with Philox4x32-10 (Salmon et al. 2011).
  */
-KD_API kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order);
+KD_API kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order,
+                            kd_error *error);
 
 KD_END
 

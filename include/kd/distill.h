@@ -163,11 +163,12 @@ KD_API kd_status kd_distill_evaluate(kd_distiller *distiller, const kd_batch *ba
  *
  * @param into the running report; KD_REPORT_INIT to begin with.
  * @param from what to add.
+ * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STRUCT.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(1), allocates nothing.
  */
-KD_API kd_status kd_report_merge(kd_report *into, const kd_report *from);
+KD_API kd_status kd_report_merge(kd_report *into, const kd_report *from, kd_error *error);
 
 /**
  * What the distiller's last failed call had to say.

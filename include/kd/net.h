@@ -163,11 +163,12 @@ KD_API kd_status kd_net_clone(const kd_net *net, kd_net **out_net, kd_error *err
  *
  * @param net any.
  * @param out_info filled.
+ * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STRUCT.
  *
  * Threads: any. Cost: O(1), allocates nothing.
  */
-KD_API kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info);
+KD_API kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info, kd_error *error);
 
 /**
  * View of the parameter with this index, in the order of the nodes, weight before bias.

@@ -4,12 +4,12 @@
 
 #include <kd/batch.h>
 
-kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order)
+kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_order, kd_error *error)
 {
     if (!out_order) {
-        return KD_ERR_NULL;
+        return kdi_base_fail(error, KD_ERR_NULL, 4, "out_order is NULL");
     }
-    kd_status status = kdi_base_check_size(n, "n", 3, NULL);
+    kd_status status = kdi_base_check_size(n, "n", 3, error);
     if (status != KD_OK) {
         return status;
     }

@@ -74,7 +74,7 @@ static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *repo
         kd_error before = d->error;
         kd_status part = measure_piece(d, &piece, begin, &moment, &one);
         if (part == KD_OK) {
-            part = kd_report_merge(report, &one);
+            part = kd_report_merge(report, &one, NULL);
         } else if (part == KD_ERR_EMPTY_BATCH && known->n > d->batch) {
             d->error = before; /* a piece may be empty, the whole may not: see below */
             part = KD_OK;

@@ -85,16 +85,13 @@ static void merge(kd_report *a, const kd_report *b)
     a->temperature = b->temperature;
 }
 
-kd_status kd_report_merge(kd_report *into, const kd_report *from)
+kd_status kd_report_merge(kd_report *into, const kd_report *from, kd_error *error)
 {
-    if (!into || !from) {
-        return KD_ERR_NULL;
-    }
     kd_report sum = KD_REPORT_INIT;
     kd_report one = KD_REPORT_INIT;
-    kd_status status = kdi_base_read_struct(&sum, sizeof sum, into);
+    kd_status status = kdi_base_open(&sum, sizeof sum, into, "into", 1, error);
     if (status == KD_OK) {
-        status = kdi_base_read_struct(&one, sizeof one, from);
+        status = kdi_base_open(&one, sizeof one, from, "from", 2, error);
     }
     if (status == KD_OK) {
         merge(&sum, &one);

@@ -151,13 +151,15 @@ const char *kd_net_error(const kd_net *net)
     return net ? net->error.text : "";
 }
 
-kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info)
+kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info, kd_error *error)
 {
-    if (!net || !out_info) {
-        return KD_ERR_NULL;
+    if (!net) {
+        return kdi_base_fail(error, KD_ERR_NULL, 1, "net is NULL");
     }
-    if (!kdi_base_struct_ok(out_info)) {
-        return KD_ERR_STRUCT;
+    kd_net_info given = KD_NET_INFO_INIT;
+    kd_status status = kdi_base_open(&given, sizeof given, out_info, "out_info", 2, error);
+    if (status != KD_OK) {
+        return status;
     }
     kd_net_info info = {sizeof info,  net->inputs,   kdi_net_outputs(net),
                         net->n_nodes, net->n_params, 0};

@@ -81,7 +81,7 @@ static kd_report update(kd_distiller *d, const plan *p, const size_t *cut, bool 
         assert_int_equal(r.updates, !batch.more);
         assert_int_equal(isnan(r.gradient_norm), batch.more);
         assert_true(r.rate == (batch.more ? 0 : (double)p->optimizer.rate));
-        support_ok(kd_report_merge(&sum, &r), "merge");
+        support_ok(kd_report_merge(&sum, &r, NULL), "merge");
         if (look) {
             kd_batch all = piece(p, 0, CASES);
             all.more = 0;

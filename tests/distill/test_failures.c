@@ -291,7 +291,7 @@ static void steps_that_are_not_finite_can_be_skipped(void **state)
         assert_int_equal(report.skipped, skipped);
         assert_true(report.updates == 0 && report.cases == 0 && report.case_weight == 0);
         assert_int_equal(isnan(report.total) && isnan(report.hard) && isnan(report.soft), skipped);
-        support_ok(kd_report_merge(&sum, &report), "merge");
+        support_ok(kd_report_merge(&sum, &report, NULL), "merge");
         assert_int_equal(sum.skipped, skipped);
         good_steps(&p, 3);
         stop_pair(&p);

@@ -289,7 +289,7 @@ static void merged_reports_are_those_of_one_batch(void **state)
             r.skipped = 1;
             r.rate = (double)p;
             r.temperature = 7;
-            support_ok(kd_report_merge(&sum, &r), "merge");
+            support_ok(kd_report_merge(&sum, &r, NULL), "merge");
         }
         same_means(&sum, &whole);
         assert_true(sum.updates == 6 && sum.skipped == 4);
@@ -312,8 +312,8 @@ static void a_sum_keeps_what_only_some_reports_know(void **state)
     with.updates = 1;
     for (size_t order = 0; order < 2; order++) {
         kd_report sum = KD_REPORT_INIT;
-        support_ok(kd_report_merge(&sum, order ? &with : &without), "merge");
-        support_ok(kd_report_merge(&sum, order ? &without : &with), "merge");
+        support_ok(kd_report_merge(&sum, order ? &with : &without, NULL), "merge");
+        support_ok(kd_report_merge(&sum, order ? &without : &with, NULL), "merge");
         near("kl", sum.kl, with.kl);
         near("agreement", sum.agreement, with.agreement);
         near("teacher_entropy", sum.teacher_entropy, with.teacher_entropy);
@@ -365,11 +365,11 @@ static void short_reports_are_respected(void **state)
     support_ok(kd_distill_evaluate(d, &batch, &r), kd_distiller_error(d));
     assert_true(r.total == full.total && r.hard == full.hard);
     assert_memory_equal(&r.soft, &untouched.soft, sizeof r - offsetof(kd_report, soft));
-    assert_int_equal(kd_report_merge(NULL, &full), KD_ERR_NULL);
-    assert_int_equal(kd_report_merge(&sum, NULL), KD_ERR_NULL);
+    assert_int_equal(kd_report_merge(NULL, &full, NULL), KD_ERR_NULL);
+    assert_int_equal(kd_report_merge(&sum, NULL, NULL), KD_ERR_NULL);
     r.struct_size = 3;
-    assert_int_equal(kd_report_merge(&sum, &r), KD_ERR_STRUCT);
-    assert_int_equal(kd_report_merge(&r, &full), KD_ERR_STRUCT);
+    assert_int_equal(kd_report_merge(&sum, &r, NULL), KD_ERR_STRUCT);
+    assert_int_equal(kd_report_merge(&r, &full, NULL), KD_ERR_STRUCT);
     assert_int_equal(kd_distill_evaluate(d, &batch, &r), KD_ERR_STRUCT);
     uint64_t before = support_hash(student);
     support_refused(kd_distill_step(d, &batch, &r), KD_ERR_STRUCT, kd_distiller_error(d),

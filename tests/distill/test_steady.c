@@ -65,7 +65,7 @@ static void use_distiller(kd_distiller *d)
         batch.more = i % 2 == 0;
         batch.case_weights = data.weights;
         r = support_step(d, &batch);
-        support_ok(kd_report_merge(&sum, &r), "merge");
+        support_ok(kd_report_merge(&sum, &r, NULL), "merge");
         kd_batch all = support_batch(&data, 0, CASES);
         support_evaluate(d, &all);
         batch.targets = &data.targets;
@@ -142,11 +142,11 @@ static void loops_by_hand_allocate_nothing(void **state)
         support_ok(kd_net_backward(ws, data.v, 0, 0), kd_workspace_error(ws));
         support_ok(kd_optimizer_step(optimizer, ws), kd_optimizer_error(optimizer));
         support_ok(kd_net_infer(infers, data.x, BATCH, 0, out, 0), kd_workspace_error(infers));
-        support_ok(kd_net_get_info(net, &info), "info");
+        support_ok(kd_net_get_info(net, &info, NULL), "info");
         support_ok(kd_net_find_param(net, "layers.3.bias", &param), kd_net_error(net));
         support_ok(kd_workspace_get_gradient(ws, 1, &param), kd_workspace_error(ws));
         support_ok(kd_workspace_size(net, NULL, &bytes, &e), e.text);
-        support_ok(kd_shuffle(1, 2, CASES, order), "kd_shuffle");
+        support_ok(kd_shuffle(1, 2, CASES, order, NULL), "kd_shuffle");
         support_ok(kd_net_init(net, KD_INIT_HE, i), kd_net_error(net)); /* but for the first time */
     }
     assert_int_equal(memory.calls, calls);

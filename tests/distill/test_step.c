@@ -87,7 +87,7 @@ static double norm_of(kd_net *net, kd_workspace *ws)
 {
     kd_net_info info = KD_NET_INFO_INIT;
     double sum = 0;
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     for (size_t i = 0; i < info.params; i++) {
         kd_param g = support_gradient(ws, i);
         for (size_t j = 0; j < g.rows * g.columns; j++) {

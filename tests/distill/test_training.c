@@ -40,7 +40,7 @@ static kd_batch batch_at(size_t step, float *x, int32_t *labels, uint64_t *ids)
     uint32_t order[CASES];
     uint32_t epoch = (uint32_t)(step / (CASES / BATCH));
     kd_batch batch = KD_BATCH_INIT;
-    support_ok(kd_shuffle(4, epoch, CASES, order), "kd_shuffle");
+    support_ok(kd_shuffle(4, epoch, CASES, order, NULL), "kd_shuffle");
     for (size_t i = 0; i < BATCH; i++) {
         size_t from = order[step % (CASES / BATCH) * BATCH + i];
         memcpy(x + i * INPUTS, data.x + from * INPUTS, INPUTS * sizeof *x);

@@ -133,7 +133,7 @@ static void short_outputs_are_not_overrun(void **state)
     memset(&info, 0x77, sizeof info);
     info.struct_size = offsetof(kd_net_info, nodes);
     info_before = info;
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     assert_true(info.inputs == INPUTS && info.outputs == K && info.nodes == info_before.nodes);
     assert_memory_equal(&info.nodes, &info_before.nodes,
                         sizeof info - offsetof(kd_net_info, nodes));

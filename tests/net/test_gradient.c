@@ -82,7 +82,7 @@ static void backward(kd_workspace *ws, const float *d, int32_t add)
 static void get_gradients(kd_net *net, kd_workspace *ws, float *out)
 {
     kd_net_info info = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     for (size_t i = 0; i < info.params; i++) {
         kd_param g = support_gradient(ws, i);
         memcpy(out, g.values, g.rows * g.columns * sizeof *out);

@@ -147,8 +147,8 @@ static void an_order_is_a_permutation(void **state)
         for (uint32_t epoch = 0; epoch < 3; epoch++) {
             memset(seen, 0, sizeof seen);
             order[n] = 77;
-            support_ok(kd_shuffle(5, epoch, n, order), "kd_shuffle");
-            support_ok(kd_shuffle(5, epoch, n, again), "kd_shuffle");
+            support_ok(kd_shuffle(5, epoch, n, order, NULL), "kd_shuffle");
+            support_ok(kd_shuffle(5, epoch, n, again, NULL), "kd_shuffle");
             support_same_bits("again", again, order, n * sizeof *order);
             assert_int_equal(order[n], 77);
             for (size_t i = 0; i < n; i++) {
@@ -168,7 +168,7 @@ static void first_orders_are_pinned(void **state)
     };
     for (uint32_t epoch = 0; epoch < 2; epoch++) {
         uint32_t order[10];
-        support_ok(kd_shuffle(1, epoch, 10, order), "kd_shuffle");
+        support_ok(kd_shuffle(1, epoch, 10, order, NULL), "kd_shuffle");
         support_same_bits("order", order, pinned[epoch], sizeof order);
     }
 }
@@ -180,13 +180,13 @@ static void orders_differ_and_are_fair(void **state)
     enum { N = 8, EPOCHS = 20000 };
     double count[N][N] = {{0}};
     uint32_t first[64], order[64];
-    support_ok(kd_shuffle(1, 0, 64, first), "kd_shuffle");
-    support_ok(kd_shuffle(1, 1, 64, order), "kd_shuffle");
+    support_ok(kd_shuffle(1, 0, 64, first, NULL), "kd_shuffle");
+    support_ok(kd_shuffle(1, 1, 64, order, NULL), "kd_shuffle");
     assert_true(memcmp(first, order, sizeof first) != 0);
-    support_ok(kd_shuffle(2, 0, 64, order), "kd_shuffle");
+    support_ok(kd_shuffle(2, 0, 64, order, NULL), "kd_shuffle");
     assert_true(memcmp(first, order, sizeof first) != 0);
     for (uint32_t epoch = 0; epoch < EPOCHS; epoch++) {
-        support_ok(kd_shuffle(3, epoch, N, order), "kd_shuffle");
+        support_ok(kd_shuffle(3, epoch, N, order, NULL), "kd_shuffle");
         for (size_t i = 0; i < N; i++) {
             count[i][order[i]] += 1;
         }
@@ -205,10 +205,10 @@ static void bad_orders_are_refused(void **state)
 {
     (void)state;
     uint32_t order[1] = {9};
-    assert_int_equal(kd_shuffle(1, 0, 1, NULL), KD_ERR_NULL);
-    assert_int_equal(kd_shuffle(1, 0, 0, order), KD_ERR_SIZE);
-    assert_int_equal(kd_shuffle(1, 0, (size_t)INT32_MAX + 1, order), KD_ERR_TOO_LARGE);
-    assert_int_equal(kd_shuffle(1, 0, SIZE_MAX, order), KD_ERR_TOO_LARGE);
+    assert_int_equal(kd_shuffle(1, 0, 1, NULL, NULL), KD_ERR_NULL);
+    assert_int_equal(kd_shuffle(1, 0, 0, order, NULL), KD_ERR_SIZE);
+    assert_int_equal(kd_shuffle(1, 0, (size_t)INT32_MAX + 1, order, NULL), KD_ERR_TOO_LARGE);
+    assert_int_equal(kd_shuffle(1, 0, SIZE_MAX, order, NULL), KD_ERR_TOO_LARGE);
     assert_int_equal(order[0], 9);
 }
 

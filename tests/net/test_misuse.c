@@ -262,12 +262,31 @@ static void distillers(void **state)
     stop();
 }
 
+/* Calls without a handle to keep their words say them to the caller's error. */
+static void calls_without_a_handle(void **state)
+{
+    (void)state;
+    uint32_t order[2];
+    kd_net_info info = KD_NET_INFO_INIT;
+    kd_report report = KD_REPORT_INIT, cut = KD_REPORT_INIT;
+    cut.struct_size = 3;
+    start();
+    check(kd_shuffle(1, 0, 2, NULL, &e), KD_ERR_NULL, 4, "out_order is NULL");
+    check(kd_shuffle(1, 0, 0, order, &e), KD_ERR_SIZE, 3, "n is 0");
+    check(kd_shuffle(1, 0, HUGE, order, &e), KD_ERR_TOO_LARGE, 3, "n is 2147483648");
+    check(kd_net_get_info(NULL, &info, &e), KD_ERR_NULL, 1, "net is NULL");
+    check(kd_report_merge(NULL, &report, &e), KD_ERR_NULL, 1, "into is NULL");
+    check(kd_report_merge(&report, NULL, &e), KD_ERR_NULL, 2, "from is NULL");
+    check(kd_report_merge(&report, &cut, &e), KD_ERR_STRUCT, 2, "from.struct_size is 3");
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(training_calls), cmocka_unit_test(optimizers),
         cmocka_unit_test(teachers),       cmocka_unit_test(teacher_workspaces),
-        cmocka_unit_test(distillers),
+        cmocka_unit_test(distillers),     cmocka_unit_test(calls_without_a_handle),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ static void a_net_knows_its_sizes(void **state)
     kd_net_info info = KD_NET_INFO_INIT;
     kd_net *net;
     support_ok(kd_net_create(context, 5, &net, NULL), "create");
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     assert_int_equal(info.inputs, 5);
     assert_int_equal(info.outputs, 5);
     assert_int_equal(info.nodes, 0);
@@ -40,13 +40,13 @@ static void a_net_knows_its_sizes(void **state)
     support_ok(kd_net_add_relu(net), kd_net_error(net));
     support_ok(kd_net_add_dropout(net, 0.5f), kd_net_error(net));
     support_ok(kd_net_add_dense(net, 3), kd_net_error(net));
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     assert_int_equal(info.outputs, 3);
     assert_int_equal(info.nodes, 4);
     assert_int_equal(info.params, 0);
     assert_int_equal(info.values, 0);
     support_ok(kd_net_init(net, KD_INIT_GLOROT, 1), kd_net_error(net));
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     assert_int_equal(info.params, 4);
     assert_int_equal(info.values, 8 * 5 + 8 + 3 * 8 + 3);
     assert_string_equal(kd_net_error(net), "");
@@ -144,7 +144,7 @@ static void check_infer(kd_net *net, kd_workspace *ws, const char *shape, size_t
     float x[SUPPORT_CASES * (SUPPORT_WIDTH + 3)];
     float out[SUPPORT_CASES * (SUPPORT_WIDTH + 3)];
     kd_net_info info = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     size_t x_stride = info.inputs + gap;
     size_t out_stride = info.outputs + gap;
     uint64_t seed = n;
@@ -262,8 +262,8 @@ static void a_clone_is_equal_and_independent(void **state)
     kd_net *net = support_net(context, "5: drop0.2 8 relu drop0.5 3", 1);
     kd_net *copy = support_clone(net);
     kd_net_info a = KD_NET_INFO_INIT, b = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &a), "info");
-    support_ok(kd_net_get_info(copy, &b), "info");
+    support_ok(kd_net_get_info(net, &a, NULL), "info");
+    support_ok(kd_net_get_info(copy, &b, NULL), "info");
     assert_memory_equal(&a, &b, sizeof a);
     uint64_t before = support_hash(net);
     assert_true(support_hash(copy) == before);

@@ -150,7 +150,7 @@ static void nets_that_are_built(void **state)
     check(kd_net_clone(net, &copy, &e), KD_ERR_STATE, 1, "not initialised");
     assert_null(copy);
     kd_net_info info = KD_NET_INFO_INIT; /* all that was refused has left no trace */
-    support_ok(kd_net_get_info(net, &info), "info");
+    support_ok(kd_net_get_info(net, &info, NULL), "info");
     assert_true(info.nodes == 2 && info.inputs == 4 && info.outputs == 3 && info.params == 0);
     kd_net_destroy(net);
     stop();
@@ -170,8 +170,8 @@ static void nets_that_are_initialised(void **state)
     check_handle(kd_net_add_dropout(net, 0.5f), KD_ERR_STATE, said, "fixed");
     check(kd_net_clone(NULL, &copy, &e), KD_ERR_NULL, 1, "net");
     check(kd_net_clone(net, NULL, &e), KD_ERR_NULL, 2, "out_net");
-    assert_int_equal(kd_net_get_info(NULL, &info), KD_ERR_NULL);
-    assert_int_equal(kd_net_get_info(net, NULL), KD_ERR_NULL);
+    assert_int_equal(kd_net_get_info(NULL, &info, NULL), KD_ERR_NULL);
+    assert_int_equal(kd_net_get_info(net, NULL, NULL), KD_ERR_NULL);
     assert_int_equal(kd_net_get_param(NULL, 0, &p), KD_ERR_NULL);
     assert_int_equal(kd_net_get_param(net, 0, NULL), KD_ERR_NULL);
     assert_int_equal(kd_net_find_param(NULL, "layers.0.bias", &p), KD_ERR_NULL);
@@ -191,7 +191,7 @@ static void nets_that_are_initialised(void **state)
     for (size_t size = 0; size < 8; size += 7) {
         info.struct_size = size;
         p.struct_size = size;
-        assert_int_equal(kd_net_get_info(net, &info), KD_ERR_STRUCT);
+        assert_int_equal(kd_net_get_info(net, &info, NULL), KD_ERR_STRUCT);
         assert_int_equal(kd_net_get_param(net, 0, &p), KD_ERR_STRUCT);
         assert_int_equal(kd_net_find_param(net, "layers.0.bias", &p), KD_ERR_STRUCT);
     }

@@ -178,7 +178,7 @@ kd_net *support_net(kd_context *context, const char *shape, uint64_t seed)
     kd_net *net;
     support_ok(support_try_net(context, shape, seed, &net), shape);
     kd_net_info info = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &info), "kd_net_get_info");
+    support_ok(kd_net_get_info(net, &info, NULL), "kd_net_get_info");
     for (size_t i = 1; i < info.params; i += 2) {
         kd_param bias = support_param(net, i);
         support_normals(&seed, bias.values, bias.rows, 0.1);
@@ -211,7 +211,7 @@ kd_param support_gradient(kd_workspace *ws, size_t index)
 size_t support_values(const kd_net *net)
 {
     kd_net_info info = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &info), "kd_net_get_info");
+    support_ok(kd_net_get_info(net, &info, NULL), "kd_net_get_info");
     return (size_t)info.values;
 }
 
@@ -229,7 +229,7 @@ uint64_t support_hash(kd_net *net)
 {
     kd_net_info info = KD_NET_INFO_INIT;
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    support_ok(kd_net_get_info(net, &info), "kd_net_get_info");
+    support_ok(kd_net_get_info(net, &info, NULL), "kd_net_get_info");
     for (size_t i = 0; i < info.params; i++) {
         kd_param p = support_param(net, i);
         hash = support_hash_bytes(hash, p.values, p.rows * p.columns * sizeof *p.values);
@@ -240,7 +240,7 @@ uint64_t support_hash(kd_net *net)
 void support_get_weights(kd_net *net, float *out)
 {
     kd_net_info info = KD_NET_INFO_INIT;
-    support_ok(kd_net_get_info(net, &info), "kd_net_get_info");
+    support_ok(kd_net_get_info(net, &info, NULL), "kd_net_get_info");
     for (size_t i = 0; i < info.params; i++) {
         kd_param p = support_param(net, i);
         memcpy(out, p.values, p.rows * p.columns * sizeof *out);
