@@ -7,6 +7,7 @@ build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev lib
 ca-certificates curl"
 tests="$build g++ binutils libcmocka-dev python3"
 ci="$tests clang clang-format git libblis-dev libblas-dev"
+bench="$build g++ python3 python3-venv git valgrind"
 
 usage() {
     cat <<TEXT
@@ -17,6 +18,7 @@ Installs those packages of LIST that are missing, with apt-get, through sudo unl
 
   build   what the library and its examples need, also to download MNIST
   tests   that, and what the tests need
+  bench   what build needs, and what bench/ needs to race PyTorch and to count instructions
   ci      that, clang with clang-format 14 (Debian 12), BLIS and the reference BLAS
 TEXT
 }
@@ -29,6 +31,7 @@ for word; do
     --print) print=yes ;;
     build) list=$build ;;
     tests) list=$tests ;;
+    bench) list=$bench ;;
     ci) list=$ci ;;
     *) echo "packages.sh: no such list or option: $word" >&2 && usage >&2 && exit 2 ;;
     esac

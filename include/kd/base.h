@@ -81,7 +81,15 @@
     X(KD_ERR_CALLBACK, -21, "a callback of the host asked to stop")                                \
     X(KD_ERR_ID, -22, "a sample id is unknown or occurs twice")                                    \
     X(KD_ERR_UNSUPPORTED, -23, "this build can't do that yet")                                     \
-    X(KD_ERR_INDEX, -24, "an index or a name does not exist")
+    X(KD_ERR_INDEX, -24, "an index or a name does not exist")                                      \
+    X(KD_ERR_BLAS_THREADS, -25, "the BLAS runs threads of its own beside those of a context")      \
+    X(KD_ERR_THREADS, -26, "a thread could not be started")
+
+/**
+ * A context: where memory comes from, and the threads that work (context.h). The calls of tier 1
+ * take one optionally, for its threads.
+ */
+typedef struct kd_context kd_context;
 
 /** Result of a call: KD_OK or a negative number of KD_STATUS_LIST. */
 typedef int32_t kd_status;

@@ -126,12 +126,14 @@ typedef struct kd_loss_in {
     const float *case_weights; /**< [n], finite, >= 0; NULL = all 1. */
     /** Soft targets; NULL = none. Must not be the buffer of the logits. */
     const kd_targets *targets;
+    /** Whose threads share large batches; NULL = the calling thread alone, with the same bits. */
+    kd_context *context;
 } kd_loss_in;
 
 /** Input to fill in. */
 #define KD_LOSS_IN_INIT                                                                            \
     {                                                                                              \
-        sizeof(kd_loss_in), 0, 0, NULL, 0, NULL, NULL, NULL                                        \
+        sizeof(kd_loss_in), 0, 0, NULL, 0, NULL, NULL, NULL, NULL                                  \
     }
 
 /** What every loss writes. Set the pointers that you want filled; the numbers are always written.
@@ -147,12 +149,20 @@ typedef struct kd_loss_out {
     /** Sum of the weights of the cases that count: the divisor of every mean. */
     double case_weight;
     uint64_t cases; /**< Cases that count (weight > 0, and some term speaks of them). */
+    /**
+     * Room to remember exponentials in, which saves computing them again; NULL = none. A thread
+     * uses up to k floats for each temperature of each side; whatever is missing is recomputed,
+     * with the same bits. One temperature with soft targets, the usual case, is served by k floats
+     * for each thread.
+     */
+    float *scratch;
+    size_t scratch_floats; /**< Its size. */
 } kd_loss_out;
 
 /** Output to fill in. */
 #define KD_LOSS_OUT_INIT                                                                           \
     {                                                                                              \
-        sizeof(kd_loss_out), NULL, 0, NULL, 0.0, 0.0, 0                                            \
+        sizeof(kd_loss_out), NULL, 0, NULL, 0.0, 0.0, 0, NULL, 0                                   \
     }
 
 /** What kd_metrics measures. All are means weighted by case_weights; entropies in nats. */
@@ -201,12 +211,17 @@ typedef struct kd_ensemble_in {
     const float *const *logits; /**< [M] pointers, each to [n,k] logits. */
     size_t stride;              /**< Floats from row to row in every member; 0 = k. */
     const float *weights; /**< [M], finite, >= 0, not all 0; divided by their sum; NULL = equal. */
+    /** Whose threads share large batches; NULL = the calling thread alone, with the same bits. */
+    kd_context *context;
+    /** Room to remember exponentials in, k floats for each thread; NULL = they are recomputed. */
+    float *scratch;
+    size_t scratch_floats; /**< Its size. */
 } kd_ensemble_in;
 
 /** Input to fill in: geometric, T = 1. */
 #define KD_ENSEMBLE_IN_INIT                                                                        \
     {                                                                                              \
-        sizeof(kd_ensemble_in), KD_MEAN_GEOMETRIC, 1.0f, 0, 0, 0, NULL, 0, NULL                    \
+        sizeof(kd_ensemble_in), KD_MEAN_GEOMETRIC, 1.0f, 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0     \
     }
 
 KD_BEGIN

@@ -80,7 +80,7 @@ typedef struct kdi_allocator {
 /** The C library's memory. */
 kdi_allocator kdi_base_libc_allocator(void);
 
-/** `size` > 0 zeroed bytes, 64-byte aligned, or NULL. */
+/** `size` > 0 zeroed bytes, aligned to 64, from 4 MiB on to 2 MiB; or NULL. */
 void *kdi_base_new(const kdi_allocator *allocator, size_t size);
 
 /** Gives back what kdi_base_new returned; NULL is allowed. */

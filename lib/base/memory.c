@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* The one file that knows where memory comes from. */
+#define _DEFAULT_SOURCE /* madvise */
+
 #include "base/base.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ALIGN 64
+
+/*
+ * Big blocks begin and end with a huge page, so the system may back them with nothing else: sweeps
+ * over weights then miss the TLB 512 times less often.
+ */
+#define HUGE ((size_t)2 << 20)
+#define BIG (2 * HUGE)
 
 static void *libc_alloc(void *user, size_t size, size_t align)
 {
@@ -14,7 +24,14 @@ static void *libc_alloc(void *user, size_t size, size_t align)
     if (!kdi_base_add(size, align - 1, &rounded)) {
         return NULL;
     }
-    return aligned_alloc(align, rounded / align * align);
+    rounded = rounded / align * align;
+    void *pointer = aligned_alloc(align, rounded);
+#ifdef MADV_HUGEPAGE
+    if (pointer && align >= HUGE) {
+        (void)madvise(pointer, rounded, MADV_HUGEPAGE); /* a wish */
+    }
+#endif
+    return pointer;
 }
 
 static void libc_release(void *user, void *pointer, size_t size)
@@ -34,7 +51,7 @@ void *kdi_base_new(const kdi_allocator *allocator, size_t size)
     if (size == 0 || size > PTRDIFF_MAX) {
         return NULL;
     }
-    void *pointer = allocator->alloc(allocator->user, size, ALIGN);
+    void *pointer = allocator->alloc(allocator->user, size, size < BIG ? ALIGN : HUGE);
     if (pointer) {
         memset(pointer, 0, size);
     }

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The context: an allocator, a number of threads, and a count of those who use them. */
+/* The context: an allocator, threads, kernels, and a count of those who use them. */
 #include "ctx/ctx.h"
 
 struct kd_context {
     kdi_refs refs;
     kdi_allocator allocator;
+    kdi_pool *pool; /* NULL for one thread */
+    const kdi_kernels *kern;
 };
 
 static kd_status check(const kd_context_options *o, kd_error *error)
@@ -14,21 +16,34 @@ static kd_status check(const kd_context_options *o, kd_error *error)
                              "options.%s is NULL, but its counterpart is not",
                              o->alloc ? "release" : "alloc");
     }
-    if (o->reserved != 0) {
-        return kdi_base_fail(error, KD_ERR_STRUCT, 1, "options.reserved is %i, not 0",
-                             (int64_t)o->reserved);
+    if (o->threads < 0 || o->threads > KD_MAX_THREADS) {
+        return kdi_base_fail(error, KD_ERR_VALUE, 1, "options.threads is %i, not from 0 to %i",
+                             (int64_t)o->threads, (int64_t)KD_MAX_THREADS);
     }
-    if (o->threads < 0) {
-        return kdi_base_fail(error, KD_ERR_VALUE, 1, "options.threads is %i, below 0",
-                             (int64_t)o->threads);
-    }
-    if (o->threads > 1) {
-        return kdi_base_fail(error, KD_ERR_UNSUPPORTED, 1,
-                             "options.threads is %i, but libkd has no threads of its own yet; "
-                             "the BLAS may use several",
-                             (int64_t)o->threads);
+    if (o->isa < 0 || o->isa > KD_ISA_AVX512) {
+        return kdi_base_fail(error, KD_ERR_KIND, 1, "options.isa is %i, not from 0 to %i",
+                             (int64_t)o->isa, (int64_t)KD_ISA_AVX512);
     }
     return KD_OK;
+}
+
+static kd_status check_blas(const kd_context_options *o, kd_error *error)
+{
+    int32_t count = o->threads > 1 ? kdi_port_blas_threads() : 1;
+    if (count > 1) {
+        return kdi_base_fail(error, KD_ERR_BLAS_THREADS, 1,
+                             "options.threads is %i, but the BLAS runs %i threads itself; call "
+                             "kd_blas_set_single first",
+                             (int64_t)o->threads, (int64_t)count);
+    }
+    return KD_OK;
+}
+
+static void release(kd_context *context)
+{
+    kdi_allocator allocator = context->allocator;
+    kdi_port_pool_destroy(context->pool);
+    kdi_base_delete(&allocator, context, sizeof *context);
 }
 
 kd_status kd_context_create(const kd_context_options *options, kd_context **out_context,
@@ -46,6 +61,9 @@ kd_status kd_context_create(const kd_context_options *options, kd_context **out_
     if (status == KD_OK) {
         status = check(&o, error);
     }
+    if (status == KD_OK) {
+        status = check_blas(&o, error);
+    }
     if (status != KD_OK) {
         return status;
     }
@@ -59,7 +77,15 @@ kd_status kd_context_create(const kd_context_options *options, kd_context **out_
                              sizeof *context);
     }
     context->allocator = allocator;
+    context->kern = kdi_kern(o.isa);
     atomic_init(&context->refs, 1);
+    if (o.threads > 1) {
+        status = kdi_port_pool_create(&allocator, (size_t)o.threads, &context->pool, error);
+        if (status != KD_OK) {
+            release(context);
+            return status;
+        }
+    }
     *out_context = context;
     return KD_OK;
 }
@@ -67,8 +93,7 @@ kd_status kd_context_create(const kd_context_options *options, kd_context **out_
 void kd_context_destroy(kd_context *context)
 {
     if (context && kdi_base_release(&context->refs)) {
-        kdi_allocator allocator = context->allocator;
-        kdi_base_delete(&allocator, context, sizeof *context);
+        release(context);
     }
 }
 
@@ -86,4 +111,19 @@ void *kdi_ctx_new(kd_context *context, size_t size)
 void kdi_ctx_delete(kd_context *context, void *pointer, size_t size)
 {
     kdi_base_delete(&context->allocator, pointer, size);
+}
+
+const kdi_kernels *kdi_ctx_kern(const kd_context *context)
+{
+    return context ? context->kern : kdi_kern(0);
+}
+
+size_t kdi_ctx_threads(const kd_context *context)
+{
+    return context ? kdi_port_pool_threads(context->pool) : 1;
+}
+
+void kdi_ctx_run(kd_context *context, size_t tasks, kdi_task_fn fn, void *user)
+{
+    kdi_port_pool_run(context ? context->pool : NULL, tasks, fn, user);
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/** Door of the room ctx: the context every object is made from. */
+/** Door of the room ctx: the context every object is made from, its memory, threads and kernels. */
 #ifndef KDI_CTX_H
 #define KDI_CTX_H
 
 #include "base/base.h"
+#include "kern/kern.h"
+#include "port/port.h"
 
 #include <kd/context.h>
 
@@ -15,5 +17,14 @@ void kdi_ctx_delete(kd_context *context, void *pointer, size_t size);
 
 /** A new reference to a context that is alive; returns it. */
 kd_context *kdi_ctx_retain(kd_context *context);
+
+/** The kernels that it may use; NULL = the processor's best. */
+const kdi_kernels *kdi_ctx_kern(const kd_context *context);
+
+/** Threads that work, the caller's included; 1 for NULL. */
+size_t kdi_ctx_threads(const kd_context *context);
+
+/** Runs the tasks on its threads as kdi_port_pool_run does; NULL = on the caller's. */
+void kdi_ctx_run(kd_context *context, size_t tasks, kdi_task_fn fn, void *user);
 
 #endif

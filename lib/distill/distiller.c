@@ -20,6 +20,24 @@ static kd_status check_pair(const kd_net *student, const kd_teacher *teacher, kd
     return KD_OK;
 }
 
+/*
+ * A case has up to three rows of exponentials: student and soft targets at T, the student at T = 1
+ * for the hard term. One of them is kept in the gradient's own row.
+ */
+static kd_status make_scratch(kd_distiller *d, kd_error *error)
+{
+    size_t bytes;
+    size_t threads = kdi_ctx_threads(d->context);
+    if (!kdi_base_mul(2 * threads, kdi_net_outputs(d->student), &d->scratch_floats) ||
+        !kdi_base_mul(d->scratch_floats, sizeof(float), &bytes)) {
+        return kdi_base_fail(error, KD_ERR_TOO_LARGE, 1, "too many bytes for %z threads", threads);
+    }
+    d->scratch = kdi_ctx_new(d->context, bytes);
+    return d->scratch ? KD_OK
+                      : kdi_base_fail(error, KD_ERR_MEMORY, 0,
+                                      "no memory for a distiller (%z bytes)", bytes);
+}
+
 static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_error *error)
 {
     kd_workspace_options run = KD_WORKSPACE_OPTIONS_INIT;
@@ -37,8 +55,9 @@ static kd_status make_parts(kd_distiller *d, const kd_distiller_options *o, kd_e
     }
     if (status != KD_OK) {
         kdi_base_blame(error, 3); /* options.batch is what they are made for */
+        return status;
     }
-    return status;
+    return make_scratch(d, error);
 }
 
 static kd_status check(const kd_net *student, const kd_teacher *teacher, kd_error *error)
@@ -120,6 +139,7 @@ void kd_distiller_destroy(kd_distiller *distiller)
     kd_optimizer_destroy(distiller->optimizer);
     kd_teacher_destroy(distiller->teacher);
     kd_net_destroy(distiller->student);
+    kdi_ctx_delete(context, distiller->scratch, distiller->scratch_floats * sizeof(float));
     kdi_ctx_delete(context, distiller, sizeof *distiller);
     kd_context_destroy(context);
 }

@@ -26,8 +26,9 @@ static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, size_t fi
     size_t k = kdi_net_outputs(d->student);
     kd_targets asked;
     const kd_targets *targets = NULL;
-    kd_status status = kdi_net_check_finite(piece->x, piece->n, kdi_net_inputs(d->student),
-                                            piece->x_stride, first_row, "batch.x", &d->error);
+    const kdi_kernels *kern = kdi_ctx_kern(d->context);
+    kd_status status = kdi_net_check_finite(kern, piece->x, piece->n, kdi_net_inputs(d->student),
+                                            piece->x_stride, first_row, "batch.x", NULL, &d->error);
     bool unknown = !piece->ids && d->teacher && kdi_teacher_by_id(d->teacher);
     if (status == KD_OK && (!unknown || piece->targets)) {
         status = kdi_distill_targets(d, piece, m, &asked, &targets);
@@ -36,8 +37,8 @@ static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, size_t fi
         return status;
     }
     const float *logits = kdi_net_run_infer(d->run, piece->x, piece->n, piece->x_stride);
-    status =
-        kdi_net_check_finite(logits, piece->n, k, k, first_row, "the student's logits", &d->error);
+    status = kdi_net_check_finite(kern, logits, piece->n, k, k, first_row, "the student's logits",
+                                  NULL, &d->error);
     return status == KD_OK
                ? kdi_distill_objective(d, piece, m, first_row, logits, targets, NULL, report)
                : status;

@@ -69,16 +69,32 @@ kd_status kdi_distill_objective(kd_distiller *d, const kd_batch *known, const kd
                   .prefix = "batch.",
                   .first_row = first_row,
                   .logits = "the student's logits",
-                  .targets = known->targets ? "batch.targets" : "the teacher's targets"},
+                  .targets = known->targets ? "batch.targets" : "the teacher's targets",
+                  .values =
+                      known->targets ? "batch.targets.values" : "the teacher's targets.values",
+                  .n = "batch.n",
+                  .k = "batch.k",
+                  .weights = "batch.case_weights"},
+        .kern = kdi_ctx_kern(d->context),
         .measure = true,
         .temperature = (double)m->temperature,
     };
     kd_term terms[2];
     size_t count;
-    kd_loss_in in = {sizeof in, known->n,      kdi_net_outputs(d->student), logits,
-                     0,         known->labels, known->case_weights,         targets};
+    kd_loss_in in = {
+        .struct_size = sizeof in,
+        .n = known->n,
+        .k = kdi_net_outputs(d->student),
+        .logits = logits,
+        .labels = known->labels,
+        .case_weights = known->case_weights,
+        .targets = targets,
+        .context = d->context,
+    };
     kd_loss_out out = KD_LOSS_OUT_INIT;
     out.d_logits = d_logits;
+    out.scratch = d->scratch;
+    out.scratch_floats = d->scratch_floats;
     kd_status status =
         make_terms(d, m, targets != NULL, known->labels != NULL, d_logits != NULL, terms, &count);
     if (status == KD_OK) {

@@ -16,6 +16,8 @@ struct kd_distiller {
     kd_workspace *run;
     kd_teacher_workspace *ask; /* or NULL */
     kd_optimizer *optimizer;
+    float *scratch; /* of the loss */
+    size_t scratch_floats;
     kdi_objective objective;
     size_t batch;
     bool skip_nonfinite;

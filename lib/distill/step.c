@@ -5,7 +5,6 @@
  * every weight as it was.
  */
 #include "distill/parts.h"
-#include "kern/kern.h"
 
 #include <math.h>
 
@@ -16,16 +15,19 @@ static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_m
     size_t k = kdi_net_outputs(d->student);
     kd_targets asked;
     const kd_targets *targets;
-    kd_status status = kdi_net_check_finite(known->x, known->n, kdi_net_inputs(d->student),
-                                            known->x_stride, 0, "batch.x", &d->error);
+    const kdi_kernels *kern = kdi_ctx_kern(d->context);
+    float largest = 0.0f;
+    kd_status status = kdi_net_check_finite(kern, known->x, known->n, kdi_net_inputs(d->student),
+                                            known->x_stride, 0, "batch.x", &largest, &d->error);
     if (status == KD_OK) {
         status = kdi_distill_targets(d, known, m, &asked, &targets);
     }
     if (status != KD_OK) {
         return status;
     }
-    const float *logits = kdi_net_run_forward(d->run, known);
-    status = kdi_net_check_finite(logits, known->n, k, k, 0, "the student's logits", &d->error);
+    const float *logits = kdi_net_run_forward(d->run, known, largest);
+    status = kdi_net_check_finite(kern, logits, known->n, k, k, 0, "the student's logits", NULL,
+                                  &d->error);
     if (status == KD_OK) {
         status = kdi_distill_objective(d, known, m, 0, logits, targets, kdi_net_d_logits(d->run),
                                        report);
@@ -33,7 +35,7 @@ static kd_status first_phase(kd_distiller *d, const kd_batch *known, const kdi_m
     if (status == KD_OK && d->pending) {
         /* Micro-batches are added in proportion to their weight; the first is the unit. */
         double part = report->case_weight / d->pending_unit;
-        kdi_kern()->scale_f32(kdi_net_d_logits(d->run), known->n * k, (float)part);
+        kern->scale_f32(kdi_net_d_logits(d->run), known->n * k, (float)part);
     }
     return status == KD_OK ? kdi_net_run_deltas(d->run, &d->error) : status;
 }
@@ -45,12 +47,13 @@ static void forget_pending(kd_distiller *d)
     d->pending_weight = 0.0;
 }
 
-/* The update from the gradients of one batch, or of all micro-batches that wait. */
-static kd_status update(kd_distiller *d, kd_report *report)
+/* The update: of this batch alone, or from the gradients of all micro-batches that wait. */
+static kd_status update(kd_distiller *d, bool waiting, kd_report *report)
 {
-    kdi_update u = {.scale = d->pending ? 1.0 / d->pending_weight : 1.0, .want_norm = d->want_norm};
+    kdi_update u = {.scale = waiting ? 1.0 / d->pending_weight : 1.0, .want_norm = d->want_norm};
     forget_pending(d);
-    kd_status status = kdi_net_update(d->optimizer, d->run, &u, &d->error);
+    kd_status status =
+        (waiting ? kdi_net_update : kdi_net_learn)(d->optimizer, d->run, &u, &d->error);
     if (status == KD_OK) {
         report->updates = 1;
         report->rate = u.rate;
@@ -62,14 +65,14 @@ static kd_status update(kd_distiller *d, kd_report *report)
 /* Second phase: gradients, and the update unless more is to come. */
 static kd_status second_phase(kd_distiller *d, bool more, kd_report *report)
 {
-    kdi_net_run_gradients(d->run, d->pending);
     if (!d->pending && !more) {
-        return update(d, report);
+        return update(d, false, report);
     }
+    kdi_net_run_gradients(d->run, d->pending);
     d->pending_unit = d->pending ? d->pending_unit : report->case_weight;
     d->pending_weight += report->case_weight / d->pending_unit;
     d->pending = true;
-    return more ? KD_OK : update(d, report);
+    return more ? KD_OK : update(d, true, report);
 }
 
 static kd_status skip(kd_distiller *d, bool more, const kdi_moment *moment, kd_report *report)
@@ -98,7 +101,7 @@ static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
         d->error = before;
         kdi_distill_empty_report(report);
         report->temperature = (double)moment.temperature;
-        status = more ? KD_OK : update(d, report);
+        status = more ? KD_OK : update(d, true, report);
     } else if (status == KD_OK) {
         status = second_phase(d, more, report);
     }

@@ -2,7 +2,10 @@
 /**
  * Door of the room kern: pure functions on float buffers. They can't fail, allocate nothing, and
  * know no networks. `_ref` is portable C written for clarity: the specification of the operation,
- * always built and always tested; an instruction set gets its own table beside it.
+ * always built and always tested. Beside it stand the same operations for AVX2 and AVX-512, within
+ * the bound that each line states; kdi_kern() picks a table at run time.
+ *
+ * Matrices are [n,width] with a stride. Buffers need no alignment.
  */
 #ifndef KDI_KERN_H
 #define KDI_KERN_H
@@ -40,57 +43,137 @@ typedef struct kdi_drop {
     float scale;        /**< 65536 / (65536 - threshold). */
 } kdi_drop;
 
+/**
+ * A row of scores as a distribution (Hinton 2015, eq. 1), its largest score taken away first:
+ * a_i = (x_i - max) scale <= 0, e_i = exp(a_i), p_i = e_i / sum e.
+ */
+typedef struct kdi_scores {
+    const float *x;
+    float max;    /**< The largest x_i; finite. */
+    double scale; /**< 1/T for logits. */
+} kdi_scores;
+
+/** Sums over a row of scores. */
+typedef struct kdi_sums {
+    /** Of all e_i but one largest, whose 1 would drown a small rest: log(sum e) is log1p of this.
+     */
+    double rest;
+    double spread; /**< sum e_i |a_i|; 0 for a_i = -inf. */
+} kdi_sums;
+
+/** Sums over a student's row q and its soft targets' row p, both scores. */
+typedef struct kdi_pair {
+    kdi_sums q;
+    kdi_sums p;
+    double gap; /**< sum ep_i (ap_i - aq_i), over ep_i > 0. */
+} kdi_pair;
+
+/** Sums over a student's row q and given probabilities p. */
+typedef struct kdi_given {
+    kdi_sums q;
+    double mass;    /**< sum p_i */
+    double entropy; /**< -sum p_i ln p_i, over p_i > 0. */
+    double cross;   /**< sum p_i |aq_i|, over p_i > 0. */
+    float least;    /**< Smallest p_i. A NaN is not seen here; mass is then NaN. */
+} kdi_given;
+
+/**
+ * Scores that every table can serve: finite or -inf, at most this in magnitude. A row outside, or a
+ * scale outside, goes to the reference.
+ */
+#define KDI_KERN_LARGEST_SCORE 1e25f
+#define KDI_KERN_SMALLEST_SCALE 1e-6
+#define KDI_KERN_LARGEST_SCALE 1e4
+
 /** One implementation of every operation. */
 typedef struct kdi_kernels {
     const char *name;
 
-    /* Rows of logits. Distributions are exact in double: p_i = exp((x_i - max) scale - log_sum). */
+    /* ---- elements (rows) ---- */
 
-    /** Largest of x[k]; false if a NaN or +inf is among them. */
-    bool (*max_f32)(const float *x, size_t k, float *out_max);
+    /** out_i = exp(x_i): within 2 ulp, denormal results too; inf, 0 and NaN as in C. */
+    void (*exp_f32)(const float *x, size_t k, float *out);
+    /** out_i = ln(x_i): within 2 ulp; -inf at 0, NaN below 0, without exceptions; NaN for NaN. */
+    void (*log_f32)(const float *x, size_t k, float *out);
+
+    /* ---- rows of scores ---- */
+
+    /** Smallest and largest of x[k], k > 0; false if a NaN or +inf is among them. */
+    bool (*range_f32)(const float *x, size_t k, float *out_min, float *out_max);
+    /** Index of the first x_i equal to `value`; k if there is none. */
+    size_t (*find_f32)(const float *x, size_t k, float value);
     /**
-     * sum exp((x_i - max) scale) over all but the first largest element, whose 1 would drown a
-     * small rest: the logarithm of the whole is log1p of this.
+     * e_i (NULL = not wanted; may be x) and the sums. e within 4 ulp, sums within 1e-6 relative;
+     * what is denormal may be 0 or missing. -inf gives e = 0.
      */
-    double (*sumexp_f32)(const float *x, size_t k, double max, double scale);
-    /** out_i = (x_i - max) scale - log_sum; -inf stays. */
-    void (*logprob_f32)(const float *x, size_t k, double max, double scale, double log_sum,
-                        double *out);
-    /** out_i = exp(x_i). */
-    void (*exp_f64)(const double *x, size_t k, double *out);
+    void (*exps_f32)(const kdi_scores *s, size_t k, float *e, kdi_sums *out);
+    /**
+     * Both rows at once: eq and ep (NULL = not wanted; may be the rows themselves) and the sums, as
+     * exps_f32; gap within 1e-6 of sum ep (|ap| + |aq|). Returns k, or the first class where q is
+     * -inf and p is not. q may have -inf in the reference only.
+     */
+    size_t (*compare_f32)(const kdi_scores *q, const kdi_scores *p, size_t k, float *eq, float *ep,
+                          kdi_pair *out);
+    /** The same with p given as probabilities; mass, entropy, cross within 1e-6 relative. */
+    size_t (*compare_given_f32)(const kdi_scores *q, const float *p, size_t k, float *eq,
+                                kdi_given *out);
+    /** out_i = a_i - log_sum, rounded once; -inf stays. out may be x. */
+    void (*logprob_f32)(const kdi_scores *s, size_t k, double log_sum, float *out);
+    /**
+     * out_i = sum_r factors[r] rows[r][i], r below m <= 8; out may be one of the rows. Within 4 ulp
+     * of the largest summand. False if an out_i is not finite.
+     */
+    bool (*combine_f32)(const float *const *rows, const float *factors, size_t m, size_t k,
+                        float *out);
+    /** out_i = sum_r weights[r] rows[r][i], r below m, in double and rounded once. */
+    void (*mean_f32)(const float *const *rows, const double *weights, size_t m, size_t k,
+                     float *out);
 
-    /* Activations: matrices y[n,width] with a stride. */
+    /* ---- small products, for batches too small for a GEMM ---- */
 
-    /** y += bias in each row. */
+    /** y[n,rows] = x[n,columns] w[rows,columns]^T, the rows of w dense. Like a GEMM's rounding. */
+    void (*dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, size_t rows,
+                     size_t columns, float *y, size_t y_stride);
+    /** out[columns] = d[rows] w[rows,columns], the rows of w w_stride apart. */
+    void (*sum_rows_f32)(const float *d, const float *w, size_t rows, size_t columns,
+                         size_t w_stride, float *out);
+    /** y_i = beta y_i + alpha x_i; y is not read with beta = 0. Within 2 ulp of the summands. */
+    void (*axpby_f32)(float alpha, const float *x, float beta, float *y, size_t count);
+
+    /* ---- activations: matrices [n,width] ---- */
+
+    /** y += bias in each row. The same bits everywhere. */
     void (*bias_f32)(float *y, size_t n, size_t width, size_t stride, const float *bias);
-    /** y = max(y, 0); NaN passes on. */
-    void (*relu_f32)(float *y, size_t count);
-    /** d = 0 where y <= 0. */
-    void (*relu_grad_f32)(const float *y, float *d, size_t count);
-    /** One row: y_i = kept ? x_i scale : 0. y may be x. */
-    void (*dropout_f32)(const kdi_drop *drop, const float *x, float *y, size_t width);
-    /** out_j = sum_i d[i,j] + beta out_j. */
+    /** y = max(y, 0); NaN passes on. The same bits everywhere. */
+    void (*relu_f32)(float *y, size_t n, size_t width, size_t stride);
+    /** d = 0 where y <= 0. The same bits everywhere. */
+    void (*relu_grad_f32)(const float *y, size_t y_stride, float *d, size_t n, size_t width,
+                          size_t d_stride);
+    /**
+     * Columns first .. first+width of one row (x and y point at column `first`): y_i = kept ? x_i
+     * scale : 0. y may be x. The same bits everywhere.
+     */
+    void (*dropout_f32)(const kdi_drop *drop, const float *x, float *y, size_t first, size_t width);
+    /** out_j = sum_i d[i,j] + beta out_j, in double. */
     void (*colsum_f32)(const float *d, size_t n, size_t width, size_t stride, float beta,
                        float *out);
+    /** Largest |x_ij|; false if one is not finite. The same bits everywhere. */
+    bool (*absmax_f32)(const float *x, size_t n, size_t width, size_t stride, float *out_max);
 
-    /* Flat arrays. */
+    /* ---- flat arrays ---- */
 
-    /** Largest |x_i|; false if one is not finite. */
-    bool (*absmax_f32)(const float *x, size_t count, float *out_max);
-    /** sum x_i^2. */
+    /** sum x_i^2, within 1e-6 relative. */
     double (*sumsq_f32)(const float *x, size_t count);
-    /** x *= factor. */
+    /** x *= factor. The same bits everywhere. */
     void (*scale_f32)(float *x, size_t count, float factor);
-    /** One update: weights w, momentum m (NULL without), gradient g. */
+    /** One update: weights w, momentum m (NULL without), gradient g. The same bits everywhere. */
     void (*sgd_f32)(const kdi_sgd *step, float *w, float *m, const float *g, size_t count);
-    /** One update: weights w, moments a and s, gradient g. */
+    /** One update: weights w, moments a and s, gradient g. The same bits everywhere. */
     void (*adam_f32)(const kdi_adam *step, float *w, float *a, float *s, const float *g,
                      size_t count);
-    /** Each row of w[rows,columns] longer than `limit` is scaled down to it. */
-    void (*max_norm_f32)(float *w, size_t rows, size_t columns, double limit);
 } kdi_kernels;
 
-/** The table in use. */
-const kdi_kernels *kdi_kern(void);
+/** The best table that is at most `isa` (kd_isa; 0 = any) and that the processor can run. */
+const kdi_kernels *kdi_kern(int32_t isa);
 
 #endif

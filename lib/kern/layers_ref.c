@@ -1,29 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reference kernels on activations and their deltas. */
-#include "kern/ref.h"
-
-void kdi_k_bias_f32_ref(float *y, size_t n, size_t width, size_t stride, const float *bias)
-{
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < width; j++) {
-            y[i * stride + j] += bias[j];
-        }
-    }
-}
-
-void kdi_k_relu_f32_ref(float *y, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        y[i] = y[i] <= 0.0f ? 0.0f : y[i]; /* NaN is not <= 0 */
-    }
-}
-
-void kdi_k_relu_grad_f32_ref(const float *y, float *d, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        d[i] = y[i] <= 0.0f ? 0.0f : d[i];
-    }
-}
+#include "kern/tables.h"
 
 /*
  * A row is cut into spans of 128 elements, each served by 16 blocks of four words. Within a span
@@ -42,18 +19,23 @@ static void drop_piece(const uint32_t *word, uint32_t shift, const kdi_drop *dro
     }
 }
 
-void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_t width)
+void kdi_k_dropout_f32_ref(const kdi_drop *drop, const float *x, float *y, size_t first,
+                           size_t width)
 {
     uint32_t counter[4] = {0, drop->epoch, (uint32_t)drop->id, (uint32_t)(drop->id >> 32)};
     uint32_t word[4][KDI_RNG_BLOCKS];
-    for (size_t i = 0; i < width; i += KDI_RNG_BLOCKS) {
+    size_t last = first + width;
+    for (size_t i = first; i < last;) {
         size_t piece = i % DROP_SPAN / KDI_RNG_BLOCKS;
-        size_t count = width - i < KDI_RNG_BLOCKS ? width - i : KDI_RNG_BLOCKS;
-        if (piece == 0) {
+        size_t skip = i % KDI_RNG_BLOCKS;
+        size_t count = KDI_RNG_BLOCKS - skip < last - i ? KDI_RNG_BLOCKS - skip : last - i;
+        if (i == first || (piece == 0 && skip == 0)) {
+            counter[0] = (uint32_t)(i / DROP_SPAN * KDI_RNG_BLOCKS);
             kdi_base_rng_blocks(drop->key, counter, word);
-            counter[0] += KDI_RNG_BLOCKS;
         }
-        drop_piece(word[piece % 4], piece < 4 ? 0 : 16, drop, x + i, y + i, count);
+        drop_piece(word[piece % 4] + skip, piece < 4 ? 0 : 16, drop, x + (i - first),
+                   y + (i - first), count);
+        i += count;
     }
 }
 

@@ -1,27 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of kernels: which implementation serves each operation. */
-#include "kern/ref.h"
+/* The table of the reference, and which table serves. */
+#include "kern/tables.h"
 
-static const kdi_kernels reference = {
-    .name = "ref",
-    .max_f32 = kdi_k_max_f32_ref,
-    .sumexp_f32 = kdi_k_sumexp_f32_ref,
-    .logprob_f32 = kdi_k_logprob_f32_ref,
-    .exp_f64 = kdi_k_exp_f64_ref,
-    .bias_f32 = kdi_k_bias_f32_ref,
-    .relu_f32 = kdi_k_relu_f32_ref,
-    .relu_grad_f32 = kdi_k_relu_grad_f32_ref,
-    .dropout_f32 = kdi_k_dropout_f32_ref,
-    .colsum_f32 = kdi_k_colsum_f32_ref,
-    .absmax_f32 = kdi_k_absmax_f32_ref,
-    .sumsq_f32 = kdi_k_sumsq_f32_ref,
-    .scale_f32 = kdi_k_scale_f32_ref,
-    .sgd_f32 = kdi_k_sgd_f32_ref,
-    .adam_f32 = kdi_k_adam_f32_ref,
-    .max_norm_f32 = kdi_k_max_norm_f32_ref,
-};
+#include <kd/context.h>
 
-const kdi_kernels *kdi_kern(void)
+#include "port/port.h"
+
+KDI_KERN_TABLE(ref, "portable");
+
+const kdi_kernels *kdi_kern(int32_t isa)
 {
-    return &reference;
+#ifdef KDI_KERN_X86
+    int32_t most = kdi_port_cpu_isa();
+    int32_t use = isa == 0 || isa > most ? most : isa;
+    if (use >= KD_ISA_AVX512) {
+        return &kdi_kern_avx512;
+    }
+    if (use >= KD_ISA_AVX2) {
+        return &kdi_kern_avx2;
+    }
+#endif
+    (void)isa;
+    return &kdi_kern_ref;
 }

@@ -1,42 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* y = x W^T + b, with W [out,in]: three GEMMs a step, one at inference. */
-#include "kern/kern.h"
+/*
+ * y = x W^T + b, with W [out,in]: three GEMMs a step, one at inference. A batch of few cases waits
+ * for the weights to come from memory, and goes past the GEMM to kernels that read them once.
+ */
 #include "layer/layer.h"
 #include "port/port.h"
 
-static void infer(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows y)
-{
-    kdi_port_gemm_nt(n, layer->out, layer->in, x, x_stride, layer->weight, 0.0f, y.values,
-                     y.stride);
-    kdi_kern()->bias_f32(y.values, n, layer->out, y.stride, layer->bias);
-}
+/* Up to this many cases the kernel for few rows is faster than a BLAS (docs/performance.md). */
+#define FEW 8
 
-static void forward(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
-                    kdi_rows y)
+static void infer(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
+                  kdi_rows y, kdi_tile tile)
 {
-    infer(layer, pass->n, x, x_stride, y);
+    size_t width = tile.end - tile.begin;
+    const float *weight = layer->weight + tile.begin * layer->in;
+    float *out = y.values + tile.begin;
+    if (pass->n <= FEW) {
+        pass->kern->dots_f32(x, pass->n, x_stride, weight, width, layer->in, out, y.stride);
+    } else {
+        kdi_port_gemm_nt(pass->n, width, layer->in, x, x_stride, weight, 0.0f, out, y.stride);
+    }
+    pass->kern->bias_f32(out, pass->n, width, y.stride, layer->bias + tile.begin);
 }
 
 static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, kdi_rows dy,
-                  kdi_rows dx)
+                  kdi_rows dx, kdi_tile tile)
 {
     (void)y;
-    kdi_port_gemm_nn(pass->n, layer->out, layer->in, dy.values, dy.stride, layer->weight, dx.values,
-                     dx.stride);
+    size_t width = tile.end - tile.begin;
+    const float *weight = layer->weight + tile.begin;
+    float *out = dx.values + tile.begin;
+    if (pass->n == 1) {
+        pass->kern->sum_rows_f32(dy.values, weight, layer->out, width, layer->in, out);
+    } else {
+        kdi_port_gemm_nn(pass->n, layer->out, width, dy.values, dy.stride, weight, layer->in, out,
+                         dx.stride);
+    }
 }
 
-static void gradient(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows dy,
-                     bool add, float *d_weight, float *d_bias)
+static void gradient(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
+                     kdi_rows dy, kdi_sink sink, kdi_tile tile)
 {
-    float beta = add ? 1.0f : 0.0f;
-    kdi_port_gemm_tn(n, layer->out, layer->in, dy.values, dy.stride, x, x_stride, beta, d_weight);
-    kdi_kern()->colsum_f32(dy.values, n, layer->out, dy.stride, beta, d_bias);
+    size_t rows = tile.end - tile.begin;
+    const float *d = dy.values + tile.begin;
+    float *weight = sink.weight + tile.begin * layer->in;
+    if (pass->n == 1) {
+        for (size_t i = 0; i < rows; i++) {
+            pass->kern->axpby_f32(d[i], x, sink.beta, weight + i * layer->in, layer->in);
+        }
+    } else {
+        kdi_port_gemm_tn(pass->n, rows, layer->in, d, dy.stride, x, x_stride, sink.beta, weight);
+    }
+    pass->kern->colsum_f32(d, pass->n, rows, dy.stride, sink.beta, sink.bias + tile.begin);
 }
 
 const kdi_layer_ops kdi_layer_dense = {
     .name = "dense",
     .params = 2,
-    .forward = forward,
+    .forward = infer,
     .infer = infer,
     .delta = delta,
     .gradient = gradient,

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * Door of the room layer: one file a layer, one table a layer. A layer knows its own arithmetic;
- * where its buffers lie and who comes before it is the net's business.
+ * where its buffers lie, who comes before it and which thread works is the net's business.
+ *
+ * Every operation works on a tile: some columns of its output (or rows of its weights), for all
+ * cases. What a tile holds does not depend on how the others are worked on, so tiles may run in any
+ * order and at once.
  */
 #ifndef KDI_LAYER_H
 #define KDI_LAYER_H
 
-#include "base/base.h"
+#include "kern/kern.h"
 
 /** One layer as it stands in a net. */
 typedef struct kdi_layer {
@@ -24,31 +28,49 @@ typedef struct kdi_rows {
     size_t stride;
 } kdi_rows;
 
+/** Columns begin .. end. */
+typedef struct kdi_tile {
+    size_t begin;
+    size_t end;
+} kdi_tile;
+
 /** What one pass over a layer needs beside its matrices. */
 typedef struct kdi_pass {
+    const kdi_kernels *kern;
     size_t n;
     uint64_t seed;
     uint32_t node;
     uint32_t epoch;
     const uint64_t *ids; /**< [n] */
+    /** A rectifier works on the same matrix: nothing flows back where y is 0, dropped or not. */
+    bool rectified;
 } kdi_pass;
+
+/** Where the gradients of a dense layer go: added to beta times what is there. */
+typedef struct kdi_sink {
+    float *weight; /**< [out,in] */
+    float *bias;   /**< [out] */
+    float beta;
+} kdi_sink;
 
 /** A kind of layer. */
 typedef struct kdi_layer_ops {
     const char *name;
     size_t params; /**< 0, or 2: weight [out,in] and bias [out]. */
     bool in_place; /**< Elementwise: y may be x, and dx is dy. */
-    /** y from x, in training. */
+    bool rectifies;
+    /** Columns `tile` of y from x, in training. */
     void (*forward)(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
-                    kdi_rows y);
-    /** y from x, at inference; NULL: y is x. */
-    void (*infer)(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows y);
-    /** dx from dy; y is the forward's output. In place where the layer is. */
+                    kdi_rows y, kdi_tile tile);
+    /** The same at inference; NULL: y is x. */
+    void (*infer)(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
+                  kdi_rows y, kdi_tile tile);
+    /** Columns `tile` of dx from dy; y is the forward's output. In place where the layer is. */
     void (*delta)(const kdi_layer *layer, const kdi_pass *pass, const float *y, kdi_rows dy,
-                  kdi_rows dx);
-    /** Gradients of weight and bias: added to what is there, or in its place. NULL without. */
-    void (*gradient)(const kdi_layer *layer, size_t n, const float *x, size_t x_stride, kdi_rows dy,
-                     bool add, float *d_weight, float *d_bias);
+                  kdi_rows dx, kdi_tile tile);
+    /** Rows `tile` of the gradients of weight and bias. NULL without parameters. */
+    void (*gradient)(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
+                     kdi_rows dy, kdi_sink sink, kdi_tile tile);
 } kdi_layer_ops;
 
 extern const kdi_layer_ops kdi_layer_dense;

@@ -4,10 +4,20 @@
 
 #include <math.h>
 
+bool kdi_loss_is_temperature(float temperature)
+{
+    return isfinite(temperature) && temperature > 0.0f;
+}
+
+bool kdi_loss_is_weight(float weight)
+{
+    return isfinite(weight) && weight >= 0.0f;
+}
+
 kd_status kdi_loss_check_temperature(float temperature, const char *name, int argument,
                                      kd_error *error)
 {
-    if (isfinite(temperature) && temperature > 0.0f) {
+    if (kdi_loss_is_temperature(temperature)) {
         return KD_OK;
     }
     return kdi_base_fail(error, KD_ERR_TEMPERATURE, argument, "%s is %g, not finite and above 0",
@@ -16,7 +26,7 @@ kd_status kdi_loss_check_temperature(float temperature, const char *name, int ar
 
 kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error)
 {
-    if (isfinite(weight) && weight >= 0.0f) {
+    if (kdi_loss_is_weight(weight)) {
         return KD_OK;
     }
     return kdi_base_fail(error, KD_ERR_WEIGHT, argument, "%s is %g, not finite and at least 0",
@@ -28,7 +38,7 @@ kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, c
 {
     double sum = weights ? 0.0 : (double)n;
     for (size_t i = 0; weights && i < n; i++) {
-        if (!(isfinite(weights[i]) && weights[i] >= 0.0f)) {
+        if (!kdi_loss_is_weight(weights[i])) {
             return kdi_base_fail(error, KD_ERR_WEIGHT, argument,
                                  "%s[%z] is %g, not finite and at least 0", name, first + i,
                                  (double)weights[i]);

@@ -17,13 +17,11 @@ static kd_status read_terms(kdi_loss_job *job, const kd_term *terms, size_t n_te
     }
     const unsigned char *at = (const unsigned char *)terms;
     for (size_t i = 0; i < n_terms; i++) {
-        char name[40];
-        kdi_base_say(name, sizeof name, "terms[%z]", i);
         job->terms[i] = (kd_term)KD_TERM_INIT;
-        kd_status status =
-            kdi_base_open(&job->terms[i], sizeof *terms, at, name, w->terms, w->error);
-        if (status != KD_OK) {
-            return status;
+        if (kdi_base_read_struct(&job->terms[i], sizeof *terms, at) != KD_OK) {
+            char name[40];
+            kdi_base_say(name, sizeof name, "terms[%z]", i);
+            return kdi_base_open(&job->terms[i], sizeof *terms, at, name, w->terms, w->error);
         }
         size_t size;
         memcpy(&size, at, sizeof size);
@@ -52,20 +50,19 @@ static kd_status check_term(kdi_loss_job *job, size_t i)
         return kdi_base_fail(w->error, KD_ERR_KIND, w->terms, "terms[%z].kind is %i, no such kind",
                              i, (int64_t)term->kind);
     }
-    kdi_base_say(name, sizeof name, "terms[%z].weight", i);
-    kd_status status = kdi_loss_check_weight(term->weight, name, w->terms, w->error);
-    if (status != KD_OK) {
-        return status;
+    if (!kdi_loss_is_weight(term->weight)) {
+        kdi_base_say(name, sizeof name, "terms[%z].weight", i);
+        return kdi_loss_check_weight(term->weight, name, w->terms, w->error);
     }
-    kdi_base_say(name, sizeof name, w->terms ? "terms[%z].temperature" : "temperature", i);
-    if (ops->tempered) {
+    if (ops->tempered && !kdi_loss_is_temperature(term->temperature)) {
+        kdi_base_say(name, sizeof name, w->terms ? "terms[%z].temperature" : "temperature", i);
         return kdi_loss_check_temperature(term->temperature, name, w->terms ? w->terms : w->in + 1,
                                           w->error);
     }
     bool hot = term->temperature != 0.0f && term->temperature != 1.0f;
     if (term->kind == KD_TERM_HARD && hot) {
         return kdi_base_fail(w->error, KD_ERR_TEMPERATURE, w->terms,
-                             "%s is %g, but a HARD term is always at 1", name,
+                             "terms[%z].temperature is %g, but a HARD term is always at 1", i,
                              (double)term->temperature);
     }
     return KD_OK;
@@ -121,22 +118,17 @@ static kd_status check_targets(kdi_loss_job *job)
                              w->targets, (int64_t)t->kind);
     }
     bool known = t->kind == KD_TARGET_PROBABILITIES && t->temperature == 0.0f;
-    if (t->kind != KD_TARGET_LOGITS && !known) {
+    if (t->kind != KD_TARGET_LOGITS && !known && !kdi_loss_is_temperature(t->temperature)) {
         char name[64];
         kdi_base_say(name, sizeof name, "%s.temperature", w->targets);
-        status = kdi_loss_check_temperature(t->temperature, name, w->in, w->error);
-        if (status != KD_OK) {
-            return status;
-        }
+        return kdi_loss_check_temperature(t->temperature, name, w->in, w->error);
     }
     if (t->k != 0 && t->k != job->in.k) {
         return kdi_base_fail(w->error, KD_ERR_SHAPE, w->in, "%s.k is %z, but %s have %z classes",
                              w->targets, t->k, w->logits, job->in.k);
     }
-    char name[64];
-    kdi_base_say(name, sizeof name, "%s.values", w->targets);
-    status = kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, name, w->in, w->in,
-                                   w->error);
+    status = kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, w->values, w->in,
+                                   w->in, w->error);
     job->has_targets = status == KD_OK;
     return status;
 }
@@ -169,6 +161,29 @@ static kd_status refuse_overlap(const kdi_loss_words *w, const char *a, const ch
     return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->out, "%s overlaps %s", a, b);
 }
 
+/* Scratch is written all over, so it must be nobody else's. */
+static kd_status check_scratch(const kdi_loss_job *job, const kdi_span inputs[4],
+                               const char *const names[4], kdi_span d, kdi_span values)
+{
+    const kdi_loss_words *w = &job->words;
+    kdi_span scratch = flat(job->out.scratch, job->out.scratch_floats, sizeof(float));
+    size_t bytes;
+    if (!kdi_base_mul(job->out.scratch_floats, sizeof(float), &bytes) || bytes > PTRDIFF_MAX) {
+        return kdi_base_fail(w->error, KD_ERR_TOO_LARGE, w->out,
+                             "out.scratch_floats is %z: too many bytes", job->out.scratch_floats);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        if (kdi_base_overlap(scratch, inputs[i])) {
+            return refuse_overlap(w, "out.scratch", names[i]);
+        }
+    }
+    if (kdi_base_overlap(scratch, d)) {
+        return refuse_overlap(w, "out.scratch", "out.d_logits");
+    }
+    return kdi_base_overlap(scratch, values) ? refuse_overlap(w, "out.scratch", "out.term_values")
+                                             : KD_OK;
+}
+
 static kd_status check_overlap(kdi_loss_job *job)
 {
     const kdi_loss_words *w = &job->words;
@@ -195,20 +210,19 @@ static kd_status check_overlap(kdi_loss_job *job)
             return refuse_overlap(w, "out.term_values", names[i]);
         }
     }
-    return kdi_base_overlap(d, values) ? refuse_overlap(w, "out.d_logits", "out.term_values")
-                                       : KD_OK;
+    if (kdi_base_overlap(d, values)) {
+        return refuse_overlap(w, "out.d_logits", "out.term_values");
+    }
+    return check_scratch(job, inputs, names, d, values);
 }
 
 static kd_status check_sizes(kdi_loss_job *job)
 {
     const kdi_loss_words *w = &job->words;
     kd_loss_in *in = &job->in;
-    char name[32];
-    kdi_base_say(name, sizeof name, "%sn", w->prefix);
-    kd_status status = kdi_base_check_size(in->n, name, w->in, w->error);
-    kdi_base_say(name, sizeof name, "%sk", w->prefix);
+    kd_status status = kdi_base_check_size(in->n, w->n, w->in, w->error);
     if (status == KD_OK) {
-        status = kdi_base_check_size(in->k, name, w->in, w->error);
+        status = kdi_base_check_size(in->k, w->k, w->in, w->error);
     }
     if (status == KD_OK) {
         status = kdi_loss_check_matrix(in->logits, in->n, in->k, &in->logits_stride, w->logits,
@@ -252,11 +266,9 @@ kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms
         status = check_labels(job);
     }
     double sum;
-    char name[32];
-    kdi_base_say(name, sizeof name, "%scase_weights", w->prefix);
     if (status == KD_OK) {
-        status = kdi_loss_check_weights(job->in.case_weights, job->in.n, w->first_row, name, w->in,
-                                        &sum, w->error);
+        status = kdi_loss_check_weights(job->in.case_weights, job->in.n, w->first_row, w->weights,
+                                        w->in, &sum, w->error);
     }
     return status == KD_OK ? check_overlap(job) : status;
 }

@@ -1,16 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* Means of an ensemble's predictive distributions (Hinton 2015, section 2). */
-#include "loss/dist.h"
+#include "loss/row.h"
 
 #include <math.h>
+#include <string.h>
+
+/* Rows are shared among threads in chunks that depend on the shape alone. */
+#define CHUNK 32768
+#define CHUNKS 16
+/* Classes that are worked on at once where there is no room for a row. */
+#define BLOCK 256
+/*
+ * Logits whose mean is kept as a float must be few T's in magnitude: an error of 6e-8 of 64 is 4e-6
+ * of a probability. Others take the careful way.
+ */
+#define LARGEST_MEAN 64.0
 
 typedef struct ensemble_call {
     kd_ensemble_in in;
     float *out;
     size_t out_stride;
     double weight_sum;
+    bool aliased; /* out is one of the members */
     kd_error *error;
+    const kdi_kernels *kern;
+    size_t n_chunks;
 } ensemble_call;
+
+/* What went wrong where. */
+typedef struct failure {
+    kd_status status;
+    size_t row;
+    size_t member; /* SIZE_MAX: all together */
+    kdi_fault fault;
+} failure;
 
 static double weight_of(const ensemble_call *c, size_t member)
 {
@@ -34,6 +57,7 @@ static kd_status check_member(ensemble_call *c, size_t m)
     kdi_span member = {c->in.logits[m], c->in.n, c->in.k, c->in.stride, sizeof(float)};
     kdi_span out = {c->out, c->in.n, c->in.k, c->out_stride, sizeof(float)};
     bool same = c->out == c->in.logits[m] && c->out_stride == c->in.stride;
+    c->aliased = c->aliased || same;
     if (!same && kdi_base_overlap(member, out)) {
         return kdi_base_fail(c->error, KD_ERR_OVERLAP, 2,
                              "out overlaps %s, but is not the same rows", name);
@@ -74,6 +98,27 @@ static kd_status check_weights(ensemble_call *c)
     return status;
 }
 
+/* Scratch is written all over, so it must be nobody else's. */
+static kd_status check_scratch(const ensemble_call *c)
+{
+    size_t bytes;
+    if (!kdi_base_mul(c->in.scratch_floats, sizeof(float), &bytes) || bytes > PTRDIFF_MAX) {
+        return kdi_base_fail(c->error, KD_ERR_TOO_LARGE, 1,
+                             "in.scratch_floats is %z: too many bytes", c->in.scratch_floats);
+    }
+    size_t floats = c->in.scratch_floats;
+    kdi_span scratch = {c->in.scratch, 1, floats, floats, sizeof(float)};
+    kdi_span out = {c->out, c->in.n, c->in.k, c->out_stride, sizeof(float)};
+    kdi_span weights = {c->in.weights, 1, c->in.members, c->in.members, sizeof(float)};
+    bool bad = kdi_base_overlap(scratch, out) || kdi_base_overlap(scratch, weights);
+    for (size_t m = 0; m < c->in.members; m++) {
+        kdi_span member = {c->in.logits[m], c->in.n, c->in.k, c->in.stride, sizeof(float)};
+        bad = bad || kdi_base_overlap(scratch, member);
+    }
+    return bad ? kdi_base_fail(c->error, KD_ERR_OVERLAP, 1, "in.scratch overlaps another buffer")
+               : KD_OK;
+}
+
 static kd_status check(ensemble_call *c)
 {
     kd_error *e = c->error;
@@ -97,66 +142,187 @@ static kd_status check(ensemble_call *c)
             return kdi_base_fail(e, KD_ERR_OVERLAP, 2, "out overlaps in.weights");
         }
     }
-    return status;
+    return status == KD_OK ? check_scratch(c) : status;
 }
 
-static kd_status open_members(const ensemble_call *c, size_t row, kdi_dist *members)
+/* A member's row, opened: ln p_i = (x_i - max) scale - log_sum. */
+typedef struct member {
+    kdi_scores scores;
+    const kdi_kernels *kern;
+    double sum; /* of e_i */
+    double log_sum;
+    double weight; /* of the mean, their sum is 1 */
+} member;
+
+static kd_status open_member(const ensemble_call *c, size_t m, size_t row, float *e, member *out,
+                             failure *f)
 {
-    for (size_t m = 0; m < c->in.members; m++) {
-        kdi_fault fault = {0};
-        kd_status status = kdi_loss_dist_logits(&members[m], row_of(c, m, row), c->in.k,
-                                                (double)c->in.temperature, &fault);
-        if (status == KD_ERR_SUPPORT) {
-            return kdi_base_fail(c->error, status, 1, "row %z of in.logits[%z] is -inf throughout",
-                                 row, m);
-        }
-        if (status != KD_OK) {
-            return kdi_base_fail(c->error, status, 1, "in.logits[%z][%z,%z] is %g", m, row,
-                                 fault.index, fault.value);
-        }
+    kdi_row r;
+    kdi_sums sums;
+    f->member = m;
+    kd_status status = kdi_loss_row_open(&r, c->kern, row_of(c, m, row), c->in.k, &f->fault);
+    if (status != KD_OK) {
+        return status;
     }
+    double scale = 1.0 / (double)c->in.temperature;
+    *out = (member){{r.x, r.max, scale},
+                    kdi_loss_row_kern(&r, c->kern, scale),
+                    0.0,
+                    0.0,
+                    weight_of(c, m) / c->weight_sum};
+    out->kern->exps_f32(&out->scores, c->in.k, e, &sums);
+    out->sum = 1.0 + sums.rest;
+    out->log_sum = kdi_loss_log1p(sums.rest);
     return KD_OK;
 }
 
-/* sum w_m p_m of a block. */
-static void arithmetic_block(const ensemble_call *c, const kdi_dist *members, size_t begin,
-                             size_t count, double *sum)
+static kd_status open_members(const ensemble_call *c, size_t row, member *members, failure *f)
 {
+    kd_status status = KD_OK;
+    for (size_t m = 0; status == KD_OK && m < c->in.members; m++) {
+        status = open_member(c, m, row, NULL, &members[m], f);
+    }
+    return status;
+}
+
+static float factor_of(const member *m)
+{
+    return (float)(m->weight / m->sum);
+}
+
+/* sum w_m p_m, member by member: each one's exponentials go through the room into `out`. */
+static kd_status arithmetic_row(const ensemble_call *c, size_t row, float *room, float *out,
+                                failure *f)
+{
+    kd_status status = KD_OK;
+    for (size_t m = 0; status == KD_OK && m < c->in.members; m++) {
+        member one;
+        float *e = m == 0 ? out : room;
+        status = open_member(c, m, row, e, &one, f);
+        if (status != KD_OK) {
+            break;
+        }
+        const float *const rows[] = {out, room};
+        const float factors[] = {m == 0 ? factor_of(&one) : 1.0f, factor_of(&one)};
+        (void)c->kern->combine_f32(rows, factors, m == 0 ? 1 : 2, c->in.k, out);
+    }
+    return status;
+}
+
+/* The same a block at a time, with all exponentials taken twice: needs no room, and `out` may be a
+ * member. */
+static kd_status arithmetic_blocks(const ensemble_call *c, size_t row, float *out, failure *f)
+{
+    member members[KD_MAX_MEMBERS];
+    kd_status status = open_members(c, row, members, f);
+    for (size_t begin = 0; status == KD_OK && begin < c->in.k; begin += BLOCK) {
+        size_t count = c->in.k - begin < BLOCK ? c->in.k - begin : BLOCK;
+        float sum[BLOCK], e[BLOCK];
+        for (size_t m = 0; m < c->in.members; m++) {
+            kdi_scores piece = members[m].scores;
+            kdi_sums unused;
+            piece.x += begin;
+            members[m].kern->exps_f32(&piece, count, m == 0 ? sum : e, &unused);
+            const float *const rows[] = {sum, e};
+            float factor = factor_of(&members[m]);
+            const float factors[] = {m == 0 ? factor : 1.0f, factor};
+            (void)c->kern->combine_f32(rows, factors, m == 0 ? 1 : 2, count, sum);
+        }
+        memcpy(out + begin, sum, count * sizeof *out);
+    }
+    return status;
+}
+
+static bool is_small(const ensemble_call *c, float min, float max)
+{
+    return fmax(-(double)min, (double)max) <= LARGEST_MEAN * (double)c->in.temperature;
+}
+
+/* The members that count, and their weights. */
+typedef struct mix {
+    const float *rows[KD_MAX_MEMBERS];
+    double weights[KD_MAX_MEMBERS];
+    size_t count;
+} mix;
+
+static void open_mix(const ensemble_call *c, size_t row, mix *x)
+{
+    x->count = 0;
     for (size_t m = 0; m < c->in.members; m++) {
-        double p[KDI_LOSS_BLOCK];
-        double weight = weight_of(c, m) / c->weight_sum;
-        kdi_loss_dist_exp(&members[m], begin, count, p);
-        for (size_t i = 0; i < count; i++) {
-            sum[i] += weight * p[i];
+        if (weight_of(c, m) > 0.0) { /* 0 times -inf is nothing */
+            x->rows[x->count] = row_of(c, m, row);
+            x->weights[x->count++] = weight_of(c, m) / c->weight_sum;
         }
     }
+}
+
+/*
+ * The mean of logits straight into `out`, and its range; false if it is too large to be a float.
+ * If `out` is a member, that must be known before the first block is written.
+ */
+static bool mean_logits(const ensemble_call *c, size_t row, float *out, kdi_row *mean)
+{
+    mix x;
+    bool good = true;
+    open_mix(c, row, &x);
+    *mean = (kdi_row){.x = out};
+    for (size_t begin = 0; good && c->aliased && begin < c->in.k; begin += BLOCK) {
+        size_t count = c->in.k - begin < BLOCK ? c->in.k - begin : BLOCK;
+        float block[BLOCK], min, max;
+        mix piece = x;
+        for (size_t m = 0; m < x.count; m++) {
+            piece.rows[m] += begin;
+        }
+        c->kern->mean_f32(piece.rows, piece.weights, piece.count, count, block);
+        good = c->kern->range_f32(block, count, &min, &max) && is_small(c, min, max);
+    }
+    if (!good) {
+        return false;
+    }
+    c->kern->mean_f32(x.rows, x.weights, x.count, c->in.k, out);
+    return c->kern->range_f32(out, c->in.k, &mean->min, &mean->max) &&
+           is_small(c, mean->min, mean->max);
+}
+
+/* softmax(sum w_m v_m / T) straight from the logits, if their mean is small enough. */
+static bool geometric_row(const ensemble_call *c, size_t row, float *out)
+{
+    kdi_row mean;
+    kdi_sums sums;
+    if (!mean_logits(c, row, out, &mean)) {
+        return false;
+    }
+    kdi_scores s = {out, mean.max, 1.0 / (double)c->in.temperature};
+    kdi_loss_row_kern(&mean, c->kern, s.scale)->exps_f32(&s, c->in.k, out, &sums);
+    c->kern->scale_f32(out, c->in.k, (float)(1.0 / (1.0 + sums.rest)));
+    return true;
 }
 
 /* sum w_m ln p_m of a block: ln of the geometric mean, but for its normaliser. */
-static void geometric_block(const ensemble_call *c, const kdi_dist *members, size_t begin,
-                            size_t count, double *sum)
+static void log_block(const ensemble_call *c, const member *members, size_t begin, size_t count,
+                      double *sum)
 {
-    for (size_t m = 0; m < c->in.members; m++) {
-        double log_p[KDI_LOSS_BLOCK];
-        double weight = weight_of(c, m) / c->weight_sum;
-        kdi_loss_dist_log(&members[m], begin, count, log_p);
-        for (size_t i = 0; weight > 0.0 && i < count; i++) {
-            sum[i] += weight * log_p[i];
+    for (size_t i = 0; i < count; i++) {
+        sum[i] = 0.0;
+        for (size_t m = 0; m < c->in.members; m++) {
+            const member *one = &members[m];
+            double x = (double)one->scores.x[begin + i] - (double)one->scores.max;
+            sum[i] +=
+                one->weight > 0.0 ? one->weight * (x * one->scores.scale - one->log_sum) : 0.0;
         }
     }
 }
 
-/* ln sum_i prod_m p_mi^w_m. At most 0, so nothing overflows; a sum of 0 is found by the caller. */
-static double geometric_log_sum(const ensemble_call *c, const kdi_dist *members)
+/* ln sum_i prod_m p_mi^w_m. At most 0, so nothing overflows; -inf if no class is possible. */
+static double log_normaliser(const ensemble_call *c, const member *members)
 {
     double max = -(double)INFINITY;
     double total = 0.0;
     for (int pass = 0; pass < 2; pass++) {
-        for (size_t begin = 0; begin < c->in.k; begin += KDI_LOSS_BLOCK) {
-            size_t left = c->in.k - begin;
-            size_t count = left < KDI_LOSS_BLOCK ? left : KDI_LOSS_BLOCK;
-            double sum[KDI_LOSS_BLOCK] = {0};
-            geometric_block(c, members, begin, count, sum);
+        for (size_t begin = 0; begin < c->in.k; begin += BLOCK) {
+            size_t count = c->in.k - begin < BLOCK ? c->in.k - begin : BLOCK;
+            double sum[BLOCK];
+            log_block(c, members, begin, count, sum);
             for (size_t i = 0; i < count; i++) {
                 max = pass == 0 && sum[i] > max ? sum[i] : max;
                 total += pass == 1 ? exp(sum[i] - max) : 0.0;
@@ -169,26 +335,85 @@ static double geometric_log_sum(const ensemble_call *c, const kdi_dist *members)
     return max + log(total);
 }
 
-static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members)
+/* The careful way: members' own maxima taken away first, everything in double. */
+static kd_status geometric_blocks(const ensemble_call *c, size_t row, float *out, failure *f)
 {
-    kd_status status = open_members(c, row, members);
+    member members[KD_MAX_MEMBERS];
+    kd_status status = open_members(c, row, members, f);
     if (status != KD_OK) {
         return status;
     }
-    bool geometric = c->in.kind == KD_MEAN_GEOMETRIC && c->in.members > 1;
-    double log_sum = geometric ? geometric_log_sum(c, members) : 0.0;
-    if (isinf(log_sum)) {
-        return kdi_base_fail(c->error, KD_ERR_SUPPORT, 1,
-                             "in row %z no class is possible for all members", row);
+    double normaliser = log_normaliser(c, members);
+    if (isinf(normaliser)) {
+        f->member = SIZE_MAX;
+        return KD_ERR_SUPPORT;
     }
-    float *out = c->out + row * c->out_stride;
-    for (size_t begin = 0; begin < c->in.k; begin += KDI_LOSS_BLOCK) {
-        size_t left = c->in.k - begin;
-        size_t count = left < KDI_LOSS_BLOCK ? left : KDI_LOSS_BLOCK;
-        double sum[KDI_LOSS_BLOCK] = {0};
-        (geometric ? geometric_block : arithmetic_block)(c, members, begin, count, sum);
+    for (size_t begin = 0; begin < c->in.k; begin += BLOCK) {
+        size_t count = c->in.k - begin < BLOCK ? c->in.k - begin : BLOCK;
+        double sum[BLOCK];
+        log_block(c, members, begin, count, sum);
         for (size_t i = 0; i < count; i++) {
-            out[begin + i] = (float)(geometric ? exp(sum[i] - log_sum) : sum[i]);
+            out[begin + i] = (float)exp(sum[i] - normaliser);
+        }
+    }
+    return KD_OK;
+}
+
+static kd_status mean_row(const ensemble_call *c, size_t row, float *room, failure *f)
+{
+    float *out = c->out + row * c->out_stride;
+    if (c->in.kind == KD_MEAN_GEOMETRIC && c->in.members > 1) {
+        return geometric_row(c, row, out) ? KD_OK : geometric_blocks(c, row, out, f);
+    }
+    bool one = c->in.members == 1; /* whose exponentials may go over its logits */
+    return one || (room && !c->aliased) ? arithmetic_row(c, row, room, out, f)
+                                        : arithmetic_blocks(c, row, out, f);
+}
+
+typedef struct walk {
+    const ensemble_call *call;
+    failure failures[CHUNKS];
+} walk;
+
+static void run_chunk(void *user, size_t task, size_t worker)
+{
+    walk *w = user;
+    const ensemble_call *c = w->call;
+    failure *f = &w->failures[task];
+    size_t share = c->in.scratch ? c->in.scratch_floats / kdi_ctx_threads(c->in.context) : 0;
+    float *room = share >= c->in.k ? c->in.scratch + worker * share : NULL;
+    size_t end = c->in.n * (task + 1) / c->n_chunks;
+    for (size_t row = c->in.n * task / c->n_chunks; f->status == KD_OK && row < end; row++) {
+        f->row = row;
+        f->status = mean_row(c, row, room, f);
+    }
+}
+
+static kd_status blame(const ensemble_call *c, const failure *f)
+{
+    if (f->member == SIZE_MAX) {
+        return kdi_base_fail(c->error, f->status, 1,
+                             "in row %z no class is possible for all members", f->row);
+    }
+    if (f->status == KD_ERR_SUPPORT) {
+        return kdi_base_fail(c->error, f->status, 1, "row %z of in.logits[%z] is -inf throughout",
+                             f->row, f->member);
+    }
+    return kdi_base_fail(c->error, f->status, 1, "in.logits[%z][%z,%z] is %g", f->member, f->row,
+                         f->fault.index, f->fault.value);
+}
+
+static kd_status run(ensemble_call *c)
+{
+    walk w = {.call = c};
+    size_t chunks = c->in.n * c->in.k / CHUNK;
+    chunks = chunks > CHUNKS ? CHUNKS : chunks;
+    chunks = chunks > c->in.n ? c->in.n : chunks;
+    c->n_chunks = chunks ? chunks : 1;
+    kdi_ctx_run(c->in.context, c->n_chunks, run_chunk, &w);
+    for (size_t i = 0; i < c->n_chunks; i++) {
+        if (w.failures[i].status != KD_OK) {
+            return blame(c, &w.failures[i]);
         }
     }
     return KD_OK;
@@ -196,15 +421,11 @@ static kd_status mean_row(const ensemble_call *c, size_t row, kdi_dist *members)
 
 kd_status kd_ensemble_mean(const kd_ensemble_in *in, float *out, size_t out_stride, kd_error *error)
 {
-    ensemble_call c = {.out = out, .out_stride = out_stride, .error = error};
+    ensemble_call c = {.out = out, .out_stride = out_stride, .error = error, .kern = kdi_kern(0)};
     c.in = (kd_ensemble_in)KD_ENSEMBLE_IN_INIT;
     kd_status status = kdi_base_open(&c.in, sizeof c.in, in, "in", 1, error);
     if (status == KD_OK) {
         status = check(&c);
     }
-    kdi_dist members[KD_MAX_MEMBERS];
-    for (size_t row = 0; status == KD_OK && row < c.in.n; row++) {
-        status = mean_row(&c, row, members);
-    }
-    return status;
+    return status == KD_OK ? run(&c) : status;
 }

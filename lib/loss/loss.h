@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Door of the room loss: the paper's equations. A loss is a walk over cases; for each case every
- * term first measures its value, then adds its gradient, a block of classes at a time in double, so
- * that the gradient may be written over the logits.
+ * Door of the room loss: the paper's equations. A loss is a walk over cases. A case is looked at
+ * once for each temperature that occurs: one pass over its rows takes all exponentials and sums.
+ * From these come the terms' values and the metrics; the gradient is a combination of the same
+ * exponentials, kept where there is room, and may be written over the logits.
  */
 #ifndef KDI_LOSS_H
 #define KDI_LOSS_H
 
-#include "base/base.h"
+#include "ctx/ctx.h"
 
 #include <kd/loss.h>
 
@@ -20,8 +21,22 @@ typedef struct kdi_loss_words {
     const char *prefix;  /**< Before labels and case_weights: "in." or "batch.". */
     const char *logits;  /**< Such as "in.logits". */
     const char *targets; /**< Such as "in.targets". */
+    const char *values;  /**< Such as "in.targets.values". */
+    const char *n;       /**< Such as "in.n". */
+    const char *k;
+    const char *weights; /**< Such as "in.case_weights". */
     size_t first_row;    /**< Number of the first case, if these are a piece of a larger batch. */
 } kdi_loss_words;
+
+/** A temperature at which cases are looked at. */
+typedef struct kdi_view {
+    double temperature;
+    bool compares; /**< Soft targets too. */
+    bool labelled; /**< Only cases with a label. */
+} kdi_view;
+
+/** Most of them: one for each term, and one for the metrics. */
+#define KDI_LOSS_VIEWS (KD_MAX_TERMS + 1)
 
 /** One evaluation: everything read, checked, ready to run. */
 typedef struct kdi_loss_job {
@@ -33,8 +48,13 @@ typedef struct kdi_loss_job {
     bool has_targets;
     kd_loss_out out;
     size_t given_stride; /**< out.d_stride as the host gave it. */
-    bool measure;        /**< Fill metrics too. */
-    double temperature;  /**< Of the metrics. */
+    const kdi_kernels *kern;
+    kdi_view views[KDI_LOSS_VIEWS];
+    size_t n_views;
+    size_t views_of[KD_MAX_TERMS]; /**< Where each term looks. */
+    size_t metrics_view;           /**< Where the metrics look. */
+    bool measure;                  /**< Fill metrics too. */
+    double temperature;            /**< Of the metrics. */
     kd_metrics_out metrics;
     double values[KD_MAX_TERMS]; /**< Out: what out.term_values gets. */
 } kdi_loss_job;
@@ -49,11 +69,17 @@ kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, in
 /** The walk. Fills out, metrics and values. */
 kd_status kdi_loss_run(kdi_loss_job *job);
 
-/** Finite and > 0, or KD_ERR_TEMPERATURE. */
+/** Finite and > 0. */
+bool kdi_loss_is_temperature(float temperature);
+
+/** The same, or KD_ERR_TEMPERATURE. */
 kd_status kdi_loss_check_temperature(float temperature, const char *name, int argument,
                                      kd_error *error);
 
-/** Finite and >= 0, or KD_ERR_WEIGHT. */
+/** Finite and >= 0. */
+bool kdi_loss_is_weight(float weight);
+
+/** The same, or KD_ERR_WEIGHT. */
 kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd_error *error);
 
 /** The sum of n weights (NULL = all 1), called name[first] on; KD_ERR_WEIGHT if one is bad. */
@@ -61,8 +87,8 @@ kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, c
                                  int argument, double *out_sum, kd_error *error);
 
 /** Whether every row of dense targets [n,k] is what its kind says; `name` is for failures. */
-kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, float temperature,
-                                 const char *name, kd_error *error);
+kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char *name,
+                                 kd_error *error);
 
 /** A matrix of floats at the door: pointer, sizes, stride (0 becomes columns), extent. */
 kd_status kdi_loss_check_matrix(const float *values, size_t n, size_t k, size_t *stride,

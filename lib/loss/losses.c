@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The public losses: any sum of terms, its one-term cases, and metrics. */
+#include "kern/kern.h"
 #include "loss/loss.h"
 
-#define IN_WORDS .prefix = "in.", .logits = "in.logits", .targets = "in.targets"
+#define IN_WORDS                                                                                   \
+    .prefix = "in.", .logits = "in.logits", .targets = "in.targets",                               \
+    .values = "in.targets.values", .n = "in.n", .k = "in.k", .weights = "in.case_weights"
 
 static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, size_t n_terms,
                           const kd_loss_in *in, kd_loss_out *out)
@@ -10,7 +13,7 @@ static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, siz
     if (!out) {
         return kdi_base_fail(words->error, KD_ERR_NULL, words->out, "out is NULL");
     }
-    kdi_loss_job job = {.words = *words};
+    kdi_loss_job job = {.words = *words, .kern = kdi_kern(0)};
     kd_status status = kdi_loss_check(&job, terms, n_terms, in, out);
     size_t given_stride = job.given_stride;
     if (status == KD_OK) {
@@ -59,6 +62,7 @@ kd_status kd_match_logits(const kd_loss_in *in, kd_loss_out *out, kd_error *erro
 kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *out, kd_error *error)
 {
     kdi_loss_job job = {.words = {.error = error, .in = 1, .out = 3, IN_WORDS}};
+    job.kern = kdi_kern(0);
     job.measure = true;
     job.temperature = (double)temperature;
     kd_metrics_out known = KD_METRICS_OUT_INIT;

@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* The walk over cases: values first, then the gradient a block at a time, then the means. */
-#include "loss/loss.h"
-#include "loss/term.h"
+/*
+ * The walk over cases, in chunks that threads share. Chunks depend on the batch's shape alone, and
+ * their sums are added in their order, so the bits don't depend on the number of threads.
+ */
+#include "loss/look.h"
 
 #include <math.h>
+#include <string.h>
 
-/* Sums over the cases of a job; the means come of them. */
+/* Elements that make a chunk worth a thread, and most chunks. */
+#define CHUNK 32768
+#define CHUNKS 16
+/* Floats of room that every chunk has on its stack, for batches of few classes. */
+#define ROOM 1024
+
+/* Sums over cases; the means come of them. */
 typedef struct sums {
     double weight; /* of the cases that count: the divisor */
     double label_weight, right, agree;
@@ -14,14 +23,27 @@ typedef struct sums {
     uint64_t cases, labelled, errors;
 } sums;
 
+/* A piece of the batch, and what came of it. */
+typedef struct chunk {
+    size_t begin;
+    size_t end;
+    sums sums;
+    kd_status status;
+    size_t row; /* at fault */
+    kdi_fault fault;
+} chunk;
+
+/* The whole walk. */
+typedef struct walk {
+    kdi_loss_job *job;
+    double divisor;
+    size_t n_chunks;
+    chunk chunks[CHUNKS];
+} walk;
+
 static double weight_of(const kdi_loss_job *job, size_t row)
 {
     return job->in.case_weights ? (double)job->in.case_weights[row] : 1.0;
-}
-
-static bool applies(const kd_term *term, const kdi_case *c)
-{
-    return !kdi_loss_term(term->kind)->needs_labels || c->label >= 0;
 }
 
 /* Whether any term speaks of the case; a job without terms only measures, so all count. */
@@ -29,24 +51,17 @@ static bool counts(const kdi_loss_job *job, const kdi_case *c)
 {
     bool any = job->n_terms == 0;
     for (size_t t = 0; t < job->n_terms; t++) {
-        any = any || applies(&job->terms[t], c);
+        any = any || kdi_loss_applies(&job->terms[t], c);
     }
     return any;
 }
 
-static kdi_case case_of(const kdi_loss_job *job, size_t row)
-{
-    return (kdi_case){
-        .z = job->in.logits + row * job->in.logits_stride,
-        .v = job->has_targets ? job->targets.values + row * job->targets.stride : NULL,
-        .targets = &job->targets,
-        .k = job->in.k,
-        .label = job->in.labels ? job->in.labels[row] : -1,
-    };
-}
-
 static kd_status blame(const kdi_loss_words *w, kd_status status, size_t row, const kdi_fault *f)
 {
+    if (f->gradient) {
+        return kdi_base_fail(w->error, status, w->out, "the gradient of row %z overflows",
+                             w->first_row + row);
+    }
     const char *side = f->target ? w->targets : w->logits;
     const char *field = f->target ? ".values" : "";
     row += w->first_row;
@@ -67,15 +82,38 @@ static kd_status blame(const kdi_loss_words *w, kd_status status, size_t row, co
                          f->value);
 }
 
-kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, float temperature,
-                                 const char *name, kd_error *error)
+static kd_status check_given(const float *p, size_t k, kdi_fault *fault)
+{
+    double mass = 0.0;
+    float least = INFINITY;
+    for (size_t i = 0; i < k; i++) {
+        mass += (double)p[i];
+        least = p[i] < least ? p[i] : least;
+    }
+    return kdi_loss_row_check_given(p, k, least, mass, fault);
+}
+
+static kd_status check_row(const kd_targets *targets, const float *x, kdi_fault *fault)
+{
+    const kdi_kernels *kern = kdi_kern(0);
+    kdi_row row;
+    if (targets->kind == KD_TARGET_PROBABILITIES) {
+        return check_given(x, targets->k, fault);
+    }
+    kd_status status = kdi_loss_row_open(&row, kern, x, targets->k, fault);
+    if (status == KD_OK && targets->kind == KD_TARGET_LOG_PROBABILITIES) {
+        status = kdi_loss_row_check_log(&row, kern, targets->k, fault);
+    }
+    return status;
+}
+
+kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char *name,
+                                 kd_error *error)
 {
     kdi_loss_words words = {.error = error, .targets = name};
     for (size_t row = 0; row < n; row++) {
-        kdi_dist d;
-        kdi_fault fault = {0};
-        kd_status status = kdi_loss_dist_targets(&d, targets, targets->values + row * targets->k,
-                                                 targets->k, (double)temperature, &fault);
+        kdi_fault fault = {.target = true};
+        kd_status status = check_row(targets, targets->values + row * targets->k, &fault);
         if (status != KD_OK) {
             return blame(&words, status, row, &fault);
         }
@@ -83,107 +121,149 @@ kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, float temp
     return KD_OK;
 }
 
-static size_t largest(const float *x, size_t k)
+/* Class of the largest value; ties go to the lowest. */
+static size_t choice_of(const kdi_kernels *kern, const float *x, size_t k)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < k; i++) {
-        best = x[i] > x[best] ? i : best;
-    }
-    return best;
+    float min, max;
+    (void)kern->range_f32(x, k, &min, &max);
+    return kern->find_f32(x, k, max);
 }
 
-static kd_status measure_case(const kdi_loss_job *job, const kdi_case *c, double weight, sums *s,
-                              kdi_fault *fault)
+/* What the metrics need of a case before its logits may be written over. */
+typedef struct answers {
+    size_t student;
+    bool agree;
+} answers;
+
+static answers ask(const kdi_loss_job *job, const kdi_case *c)
 {
-    kdi_dist q;
-    kdi_dist p;
-    kdi_dist_sums d;
-    kd_status status = kdi_loss_dist_logits(&q, c->z, c->k, job->temperature, fault);
-    if (status == KD_OK && c->v) {
-        status = kdi_loss_dist_targets(&p, c->targets, c->v, c->k, job->temperature, fault);
+    if (!job->measure) {
+        return (answers){0};
     }
-    if (status == KD_OK) {
-        status = kdi_loss_dist_compare(c->v ? &p : NULL, &q, c->k, &d, fault);
+    size_t student = c->kern->find_f32(c->z.x, c->k, c->z.max);
+    if (!c->v.x) {
+        return (answers){student, false};
     }
-    if (status != KD_OK) {
-        return status;
-    }
-    size_t choice = largest(c->z, c->k);
-    s->entropy_q += weight * d.entropy_q;
-    s->entropy_p += weight * d.entropy_p;
-    s->kl += weight * d.kl;
-    s->agree += c->v && choice == largest(c->v, c->k) ? weight : 0.0;
+    bool known = c->targets->kind != KD_TARGET_PROBABILITIES; /* its range has been looked for */
+    size_t teacher =
+        known ? c->kern->find_f32(c->v.x, c->k, c->v.max) : choice_of(c->kern, c->v.x, c->k);
+    return (answers){student, student == teacher};
+}
+
+static void measure(const kdi_case *c, const kdi_look *look, answers said, double weight, sums *s)
+{
+    s->entropy_q += weight * look->entropy_q;
+    s->entropy_p += weight * look->entropy_p;
+    s->kl += weight * look->kl;
+    s->agree += said.agree ? weight : 0.0;
     if (c->label >= 0) {
-        bool right = choice == (size_t)c->label;
+        bool right = said.student == (size_t)c->label;
         s->label_weight += weight;
         s->right += right ? weight : 0.0;
         s->labelled += weight > 0.0;
         s->errors += weight > 0.0 && !right;
     }
-    return KD_OK;
 }
 
-static bool write_gradient(const kdi_loss_job *job, const kdi_case *c, const kdi_term_state *states,
-                           double factor, float *d)
+/* Places where a chunk may keep the exponentials of one case. */
+typedef struct room {
+    float *rows;
+    size_t count; /* of k floats each */
+} room;
+
+/*
+ * Exponentials are kept in the gradient's own row first, unless that row is the logits, which may
+ * be read again; then in the room there is.
+ */
+static void place(const kdi_loss_job *job, const room *r, float *d, kdi_look *looks)
 {
-    bool finite = true;
-    for (size_t begin = 0; begin < c->k; begin += KDI_LOSS_BLOCK) {
-        size_t count = c->k - begin < KDI_LOSS_BLOCK ? c->k - begin : KDI_LOSS_BLOCK;
-        double gradient[KDI_LOSS_BLOCK] = {0};
-        for (size_t t = 0; t < job->n_terms; t++) {
-            const kd_term *term = &job->terms[t];
-            if (applies(term, c)) {
-                kdi_loss_term(term->kind)
-                    ->add_gradient(term, c, &states[t], begin, count, factor * (double)term->weight,
-                                   gradient);
-            }
+    size_t k = job->in.k;
+    float *free_row = job->out.d_logits == job->in.logits ? NULL : d;
+    size_t used = 0;
+    for (size_t i = 0; i < job->n_views; i++) {
+        looks[i].eq = free_row;
+        free_row = NULL;
+        if (d && !looks[i].eq && used < r->count) {
+            looks[i].eq = r->rows + used++ * k;
         }
-        for (size_t i = 0; i < count; i++) {
-            d[begin + i] = (float)gradient[i];
-            finite = finite && isfinite(d[begin + i]);
-        }
+        bool scores = job->views[i].compares && job->targets.kind != KD_TARGET_PROBABILITIES;
+        looks[i].ep = d && scores && used < r->count ? r->rows + used++ * k : NULL;
     }
-    return finite;
 }
 
-static kd_status run_case(const kdi_loss_job *job, size_t row, double divisor, sums *s)
+static kd_status value_case(const kdi_loss_job *job, const kdi_case *c, const kdi_look *looks,
+                            kdi_term_state *states, double weight, sums *s, kdi_fault *fault)
 {
-    kdi_case c = case_of(job, row);
-    double weight = counts(job, &c) ? weight_of(job, row) : 0.0;
-    kdi_term_state states[KD_MAX_TERMS];
-    kdi_fault fault = {0};
     kd_status status = KD_OK;
     for (size_t t = 0; status == KD_OK && t < job->n_terms; t++) {
-        if (applies(&job->terms[t], &c)) {
+        if (kdi_loss_applies(&job->terms[t], c)) {
             double value = 0.0;
-            const kdi_term_ops *ops = kdi_loss_term(job->terms[t].kind);
-            status = ops->value(&job->terms[t], &c, &states[t], &value, &fault);
+            status =
+                kdi_loss_term(job->terms[t].kind)
+                    ->value(&job->terms[t], c, &looks[job->views_of[t]], &states[t], &value, fault);
             s->value[t] += weight * value;
         }
     }
-    if (status == KD_OK && !counts(job, &c)) {
-        kdi_dist unused; /* no term looks at this row, but bad logits are an error all the same */
-        status = kdi_loss_dist_logits(&unused, c.z, c.k, 1.0, &fault);
+    return status;
+}
+
+static kd_status run_case(const walk *w, const room *r, size_t row, sums *s, kdi_fault *fault)
+{
+    const kdi_loss_job *job = w->job;
+    kdi_case c;
+    kdi_look looks[KDI_LOSS_VIEWS];
+    kdi_term_state states[KD_MAX_TERMS];
+    float *d = job->out.d_logits ? job->out.d_logits + row * job->out.d_stride : NULL;
+    kd_status status = kdi_loss_open_case(job, row, &c, fault);
+    if (status != KD_OK) {
+        return status;
+    }
+    double weight = counts(job, &c) ? weight_of(job, row) : 0.0;
+    answers said = ask(job, &c);
+    place(job, r, d, looks);
+    for (size_t i = 0; status == KD_OK && i < job->n_views; i++) {
+        if (c.label >= 0 || !job->views[i].labelled) {
+            status = kdi_loss_look(&job->views[i], &c, &looks[i], fault);
+        }
+    }
+    if (status == KD_OK) {
+        status = value_case(job, &c, looks, states, weight, s, fault);
     }
     if (status == KD_OK && job->measure) {
-        status = measure_case(job, &c, weight, s, &fault);
+        measure(&c, &looks[job->metrics_view], said, weight, s);
     }
-    if (status != KD_OK) {
-        return blame(&job->words, status, row, &fault);
+    if (status == KD_OK && d &&
+        !kdi_loss_write_gradient(job, &c, looks, states, weight / w->divisor, d)) {
+        *fault = (kdi_fault){.gradient = true};
+        status = KD_ERR_NOT_FINITE;
     }
-    if (job->out.d_logits && !write_gradient(job, &c, states, weight / divisor,
-                                             job->out.d_logits + row * job->out.d_stride)) {
-        return kdi_base_fail(job->words.error, KD_ERR_NOT_FINITE, job->words.out,
-                             "the gradient of row %z overflows", job->words.first_row + row);
+    return status;
+}
+
+static void run_chunk(void *user, size_t task, size_t worker)
+{
+    walk *w = user;
+    chunk *c = &w->chunks[task];
+    const kd_loss_out *out = &w->job->out;
+    size_t k = w->job->in.k;
+    float local[ROOM];
+    size_t threads = kdi_ctx_threads(w->job->in.context);
+    room r = {local, ROOM / k};
+    if (out->scratch && out->scratch_floats / threads / k > r.count) {
+        size_t share = out->scratch_floats / threads;
+        r = (room){out->scratch + worker * share, share / k};
     }
-    return KD_OK;
+    for (size_t row = c->begin; c->status == KD_OK && row < c->end; row++) {
+        c->row = row;
+        c->status = run_case(w, &r, row, &c->sums, &c->fault);
+    }
 }
 
 /* The divisor must be known before the first gradient is written. */
 static kd_status weigh(const kdi_loss_job *job, sums *s)
 {
     for (size_t row = 0; row < job->in.n; row++) {
-        kdi_case c = case_of(job, row);
+        kdi_case c = {.label = job->in.labels ? job->in.labels[row] : -1};
         double weight = counts(job, &c) ? weight_of(job, row) : 0.0;
         s->weight += weight;
         s->cases += weight > 0.0;
@@ -194,6 +274,33 @@ static kd_status weigh(const kdi_loss_job *job, sums *s)
     return kdi_base_fail(job->words.error, KD_ERR_EMPTY_BATCH, job->words.in,
                          "none of the %z cases counts: %scase_weights or %slabels leave no weight",
                          job->in.n, job->words.prefix, job->words.prefix);
+}
+
+static void cut(walk *w)
+{
+    size_t n = w->job->in.n;
+    size_t chunks = n * w->job->in.k / CHUNK; /* the matrix is in memory, so this can't wrap */
+    chunks = chunks > CHUNKS ? CHUNKS : chunks;
+    chunks = chunks > n ? n : chunks;
+    w->n_chunks = chunks ? chunks : 1;
+    for (size_t i = 0; i < w->n_chunks; i++) {
+        w->chunks[i] = (chunk){.begin = n * i / w->n_chunks, .end = n * (i + 1) / w->n_chunks};
+    }
+}
+
+static void add(sums *s, const sums *part, size_t n_terms)
+{
+    s->label_weight += part->label_weight;
+    s->right += part->right;
+    s->agree += part->agree;
+    s->entropy_q += part->entropy_q;
+    s->entropy_p += part->entropy_p;
+    s->kl += part->kl;
+    s->labelled += part->labelled;
+    s->errors += part->errors;
+    for (size_t t = 0; t < n_terms; t++) {
+        s->value[t] += part->value[t];
+    }
 }
 
 static void finish(kdi_loss_job *job, const sums *s)
@@ -226,12 +333,23 @@ static void finish(kdi_loss_job *job, const sums *s)
 kd_status kdi_loss_run(kdi_loss_job *job)
 {
     sums s = {0};
+    walk w; /* its chunks are filled as far as there are any */
+    w.job = job;
     kd_status status = weigh(job, &s);
-    for (size_t row = 0; status == KD_OK && row < job->in.n; row++) {
-        status = run_case(job, row, s.weight, &s);
+    if (status != KD_OK) {
+        return status;
     }
-    if (status == KD_OK) {
-        finish(job, &s);
+    w.divisor = s.weight;
+    kdi_loss_plan_views(job);
+    cut(&w);
+    kdi_ctx_run(job->in.context, w.n_chunks, run_chunk, &w);
+    for (size_t i = 0; i < w.n_chunks; i++) {
+        const chunk *c = &w.chunks[i];
+        if (c->status != KD_OK) {
+            return blame(&job->words, c->status, c->row, &c->fault);
+        }
+        add(&s, &c->sums, job->n_terms);
     }
-    return status;
+    finish(job, &s);
+    return KD_OK;
 }

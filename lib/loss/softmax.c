@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Tempered softmax and log-softmax (Hinton 2015, eq. 1). */
-#include "loss/dist.h"
+#include "loss/row.h"
+
+#include <math.h>
 
 typedef struct softmax_call {
     const float *logits;
@@ -40,34 +42,36 @@ static kd_status check(softmax_call *c)
     return KD_OK;
 }
 
-static void write_row(const kdi_dist *d, size_t k, bool logarithm, float *out)
+static void write_row(const kdi_kernels *kern, const kdi_row *row, const softmax_call *c,
+                      float *out)
 {
-    for (size_t begin = 0; begin < k; begin += KDI_LOSS_BLOCK) {
-        size_t count = k - begin < KDI_LOSS_BLOCK ? k - begin : KDI_LOSS_BLOCK;
-        double p[KDI_LOSS_BLOCK];
-        (logarithm ? kdi_loss_dist_log : kdi_loss_dist_exp)(d, begin, count, p);
-        for (size_t i = 0; i < count; i++) {
-            out[begin + i] = (float)p[i];
-        }
+    kdi_sums sums;
+    kdi_scores s = {row->x, row->max, 1.0 / (double)c->temperature};
+    kern = kdi_loss_row_kern(row, kern, s.scale);
+    kern->exps_f32(&s, c->k, c->logarithm ? NULL : out, &sums);
+    if (c->logarithm) {
+        kern->logprob_f32(&s, c->k, kdi_loss_log1p(sums.rest), out);
+    } else {
+        kern->scale_f32(out, c->k, (float)(1.0 / (1.0 + sums.rest)));
     }
 }
 
 static kd_status run(softmax_call *c)
 {
+    const kdi_kernels *kern = kdi_kern(0);
     kd_status status = check(c);
-    for (size_t row = 0; status == KD_OK && row < c->n; row++) {
-        kdi_dist d;
+    for (size_t i = 0; status == KD_OK && i < c->n; i++) {
+        kdi_row row;
         kdi_fault fault = {0};
-        status = kdi_loss_dist_logits(&d, c->logits + row * c->stride, c->k, (double)c->temperature,
-                                      &fault);
+        status = kdi_loss_row_open(&row, kern, c->logits + i * c->stride, c->k, &fault);
         if (status == KD_ERR_SUPPORT) {
-            return kdi_base_fail(c->error, status, 1, "row %z of logits is -inf throughout", row);
+            return kdi_base_fail(c->error, status, 1, "row %z of logits is -inf throughout", i);
         }
         if (status != KD_OK) {
-            return kdi_base_fail(c->error, status, 1, "logits[%z,%z] is %g", row, fault.index,
+            return kdi_base_fail(c->error, status, 1, "logits[%z,%z] is %g", i, fault.index,
                                  fault.value);
         }
-        write_row(&d, c->k, c->logarithm, c->out + row * c->out_stride);
+        write_row(kern, &row, c, c->out + i * c->out_stride);
     }
     return status;
 }

@@ -4,42 +4,36 @@
 
 #include <math.h>
 
-static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                       double *out_value, kdi_fault *fault)
+static kd_status value(const kd_term *term, const kdi_case *c, const kdi_look *look,
+                       kdi_term_state *state, double *out_value, kdi_fault *fault)
 {
     (void)term;
-    kd_status status = kdi_loss_dist_logits(&state->q, c->z, c->k, 1.0, fault);
-    if (status != KD_OK) {
-        return status;
-    }
-    double log_q;
-    kdi_loss_dist_log(&state->q, (size_t)c->label, 1, &log_q);
-    if (isinf(log_q)) {
+    (void)state;
+    if (isinf(c->label_gap)) {
         fault->index = (size_t)c->label;
-        fault->value = log_q;
+        fault->value = -(double)INFINITY;
         return KD_ERR_SUPPORT;
     }
-    *out_value = -log_q;
+    *out_value = look->log_sum_q + c->label_gap;
     return KD_OK;
 }
 
-static void add_gradient(const kd_term *term, const kdi_case *c, const kdi_term_state *state,
-                         size_t begin, size_t count, double factor, double *gradient)
+static double factor_q(const kd_term *term)
 {
     (void)term;
-    double q[KDI_LOSS_BLOCK];
-    kdi_loss_dist_exp(&state->q, begin, count, q);
-    size_t label = (size_t)c->label;
-    if (label >= begin && label < begin + count) {
-        q[label - begin] -= 1.0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        gradient[i] += factor * q[i];
-    }
+    return 1.0;
+}
+
+static double factor_p(const kd_term *term)
+{
+    (void)term;
+    return 0.0;
 }
 
 const kdi_term_ops kdi_loss_term_hard = {
     .needs_labels = true,
+    .looks = true,
     .value = value,
-    .add_gradient = add_gradient,
+    .factor_q = factor_q,
+    .factor_p = factor_p,
 };

@@ -33,27 +33,31 @@ static kd_status mean_of(const float *x, size_t k, double *out_mean, bool target
 
 static double difference(const kdi_case *c, const kdi_term_state *s, size_t i)
 {
-    return ((double)c->z[i] - s->z_mean) - ((double)c->v[i] - s->v_mean) * s->v_scale;
+    return ((double)c->z.x[i] - s->z_mean) - ((double)c->v.x[i] - s->v_mean) * s->v_scale;
 }
 
-static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *state,
-                       double *out_value, kdi_fault *fault)
+static kd_status value(const kd_term *term, const kdi_case *c, const kdi_look *look,
+                       kdi_term_state *state, double *out_value, kdi_fault *fault)
 {
-    kd_status status = mean_of(c->z, c->k, &state->z_mean, false, fault);
+    (void)look;
+    kd_status status = mean_of(c->z.x, c->k, &state->z_mean, false, fault);
     if (status == KD_OK) {
-        status = mean_of(c->v, c->k, &state->v_mean, true, fault);
+        status = mean_of(c->v.x, c->k, &state->v_mean, true, fault);
     }
     if (status != KD_OK) {
         return status;
     }
-    state->v_scale = 1.0;
     if (c->targets->kind == KD_TARGET_LOG_PROBABILITIES) {
-        state->v_scale = (double)c->targets->temperature;
-        status = kdi_loss_dist_targets(&state->p, c->targets, c->v, c->k, 1.0, fault);
+        kdi_row row;
+        fault->target = true;
+        status = kdi_loss_row_open(&row, c->kern, c->v.x, c->k, fault);
+        status = status == KD_OK ? kdi_loss_row_check_log(&row, c->kern, c->k, fault) : status;
         if (status != KD_OK) {
             return status;
         }
+        fault->target = false;
     }
+    state->v_scale = kdi_loss_target_scale(c->targets, 1.0);
     if (term->kind == KD_TERM_MATCH_RAW) {
         state->z_mean = 0.0;
         state->v_mean = 0.0;
@@ -67,12 +71,12 @@ static kd_status value(const kd_term *term, const kdi_case *c, kdi_term_state *s
     return KD_OK;
 }
 
-static void add_gradient(const kd_term *term, const kdi_case *c, const kdi_term_state *state,
-                         size_t begin, size_t count, double factor, double *gradient)
+static void add_gradient(const kdi_case *c, const kdi_term_state *state, size_t begin, size_t count,
+                         double factor, float *gradient)
 {
-    (void)term;
     for (size_t i = 0; i < count; i++) {
-        gradient[i] += factor * (difference(c, state, begin + i) / (double)c->k);
+        double d = factor * (difference(c, state, begin + i) / (double)c->k);
+        gradient[i] = (float)((double)gradient[i] + d);
     }
 }
 

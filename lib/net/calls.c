@@ -2,8 +2,6 @@
 /* The public calls that run a net: arguments are checked here, once. */
 #include "net/parts.h"
 
-#include "kern/kern.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -45,23 +43,25 @@ kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *bat
     return status;
 }
 
-kd_status kdi_net_check_finite(const float *x, size_t n, size_t width, size_t stride,
-                               size_t first_row, const char *name, kd_error *error)
+kd_status kdi_net_check_finite(const kdi_kernels *kern, const float *x, size_t n, size_t width,
+                               size_t stride, size_t first_row, const char *name,
+                               float *out_largest, kd_error *error)
 {
-    for (size_t i = 0; i < n; i++) {
-        float largest;
-        const float *row = x + i * stride;
-        if (kdi_kern()->absmax_f32(row, width, &largest)) {
-            continue;
+    float largest;
+    if (kern->absmax_f32(x, n, width, stride, &largest)) {
+        if (out_largest) {
+            *out_largest = largest;
         }
-        size_t j = 0;
-        while (isfinite(row[j])) {
-            j++;
-        }
-        return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "%s[%z,%z] is %g", name, first_row + i, j,
-                             (double)row[j]);
+        return KD_OK;
     }
-    return KD_OK;
+    size_t i = 0;
+    size_t j = 0;
+    while (isfinite(x[i * stride + j])) {
+        i += j + 1 == width;
+        j = j + 1 == width ? 0 : j + 1;
+    }
+    return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "%s[%z,%z] is %g", name, first_row + i, j,
+                         (double)x[i * stride + j]);
 }
 
 kd_status kd_net_infer(kd_workspace *workspace, const float *x, size_t n, size_t x_stride,
@@ -119,7 +119,7 @@ kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch, const f
             kdi_net_read_batch(workspace->net, workspace->batch, batch, &known, &workspace->error);
     }
     if (status == KD_OK) {
-        *out_logits = kdi_net_run_forward(workspace, &known);
+        *out_logits = kdi_net_run_forward(workspace, &known, INFINITY);
         kdi_net_advance(workspace);
     }
     return status;
@@ -153,6 +153,13 @@ kd_status kd_net_backward(kd_workspace *workspace, const float *d_logits, size_t
     float *own = kdi_net_d_logits(workspace);
     for (size_t i = 0; i < workspace->n; i++) {
         memmove(own + i * outputs, d_logits + i * d_stride, outputs * sizeof *own);
+    }
+    const kdi_stage *last = kdi_net_last(workspace);
+    const kdi_kernels *kern = kdi_ctx_kern(workspace->context);
+    float largest;
+    if (!kern->absmax_f32(own, workspace->n, outputs, outputs, &largest)) {
+        return kdi_base_fail(error, KD_ERR_NOT_FINITE, 2, "the delta at node %z is not finite",
+                             last->end - 1);
     }
     status = kdi_net_run_deltas(workspace, error);
     if (status == KD_OK) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* An optimiser bound to a net: the net's tensors, and the state that goes with them. */
-#include "net/parts.h"
+#include "net/learn.h"
 
 #include <math.h>
 
@@ -97,14 +97,86 @@ void kd_optimizer_destroy(kd_optimizer *optimizer)
     kd_context_destroy(context);
 }
 
+/* Weights that grow by their own decay count too. */
+static kd_status survey_weights(kd_optimizer *optimizer, const kdi_kernels *kern, kdi_survey *s,
+                                kd_error *error)
+{
+    for (size_t i = 0; kdi_optim_decays(&optimizer->optim) && i < optimizer->net->n_params; i++) {
+        const kdi_tensor *t = &optimizer->tensors[i];
+        float w;
+        if (!t->decays) {
+            continue;
+        }
+        if (!kern->absmax_f32(t->values, t->rows, t->columns, t->columns, &w)) {
+            return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0, "parameter %z is not finite", i);
+        }
+        s->weight = fmax(s->weight, (double)w);
+    }
+    return KD_OK;
+}
+
+static kd_status survey_gradients(kd_optimizer *optimizer, const kdi_kernels *kern, bool norm,
+                                  kdi_survey *s, kd_error *error)
+{
+    for (size_t i = 0; i < optimizer->net->n_params; i++) {
+        const kdi_tensor *t = &optimizer->tensors[i];
+        float g;
+        if (!kern->absmax_f32(t->gradient, t->rows, t->columns, t->columns, &g)) {
+            return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0,
+                                 "the gradient of parameter %z is not finite", i);
+        }
+        s->gradient = fmax(s->gradient, (double)g);
+        s->squares += norm ? kern->sumsq_f32(t->gradient, t->rows * t->columns) : 0.0;
+    }
+    return KD_OK;
+}
+
 kd_status kdi_net_update(kd_optimizer *optimizer, kd_workspace *ws, kdi_update *update,
                          kd_error *error)
 {
+    const kdi_kernels *kern = kdi_ctx_kern(optimizer->context);
+    kdi_survey survey = {0};
+    kdi_plan plan;
     for (size_t i = 0; i < optimizer->net->n_params; i++) {
         optimizer->tensors[i].gradient = ws->gradients[i];
     }
-    return kdi_optim_step(&optimizer->optim, optimizer->tensors, optimizer->net->n_params, update,
-                          error);
+    kd_status status = survey_gradients(
+        optimizer, kern, kdi_optim_needs_norm(&optimizer->optim, update), &survey, error);
+    if (status == KD_OK) {
+        status = survey_weights(optimizer, kern, &survey, error);
+    }
+    if (status == KD_OK) {
+        status = kdi_optim_plan(&optimizer->optim, &survey, update, kern, &plan, error);
+    }
+    if (status == KD_OK) {
+        kdi_net_apply(ws, optimizer->tensors, &plan);
+        kdi_optim_done(&optimizer->optim, &plan);
+    }
+    return status;
+}
+
+kd_status kdi_net_learn(kd_optimizer *optimizer, kd_workspace *ws, kdi_update *update,
+                        kd_error *error)
+{
+    const kdi_kernels *kern = kdi_ctx_kern(optimizer->context);
+    kdi_survey survey = {.gradient = kdi_net_gradient_bound(ws)};
+    kdi_plan plan;
+    bool bounded = isfinite(survey.gradient) && !kdi_optim_needs_norm(&optimizer->optim, update);
+    kd_status status = bounded ? survey_weights(optimizer, kern, &survey, error) : KD_OK;
+    if (status != KD_OK) {
+        return status;
+    }
+    if (!bounded ||
+        kdi_optim_plan(&optimizer->optim, &survey, update, kern, &plan, NULL) != KD_OK) {
+        kdi_net_run_gradients(ws, false);
+        return kdi_net_update(optimizer, ws, update, error);
+    }
+    for (size_t i = 0; i < optimizer->net->n_params; i++) {
+        optimizer->tensors[i].gradient = ws->gradients[i];
+    }
+    kdi_net_learn_at_once(ws, optimizer->tensors, &plan);
+    kdi_optim_done(&optimizer->optim, &plan);
+    return KD_OK;
 }
 
 uint64_t kdi_net_updates(const kd_optimizer *optimizer)

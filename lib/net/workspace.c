@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Workspaces. A dense node opens a slot: its output and, in training, the delta of it. The
- * elementwise nodes behind it work in place on the same slot. An elementwise node on x itself opens
- * a slot without a delta, since nothing flows back to x. For inference two slots, used in turn, are
- * enough.
+ * Workspaces. A dense node opens a stage: its output and, in training, the delta of it. The
+ * elementwise nodes behind it work in place on the same buffers. Elementwise nodes on x itself open
+ * a stage without a delta, since nothing flows back to x. For inference two buffers, used in turn,
+ * are enough.
  */
 #include "net/parts.h"
-
-const kdi_slot *kdi_net_last_slot(const kd_workspace *ws)
-{
-    return &ws->slots[ws->net->n_nodes - 1];
-}
 
 static float *take_rows(kdi_arena *arena, size_t batch, size_t width)
 {
@@ -22,24 +17,50 @@ static float *take_rows(kdi_arena *arena, size_t batch, size_t width)
     return kdi_base_take(arena, count, sizeof(float));
 }
 
-static void lay_out_training(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
+static bool opens_stage(const kdi_node *node)
 {
+    return node->input == KDI_NET_INPUT || !node->layer.ops->in_place;
+}
+
+/* Buffers of one stage: its own in training, the next of two in turn at inference. */
+static void take_buffers(kd_workspace *ws, kdi_stage *stage, float *const turn[2], size_t index,
+                         kdi_arena *arena)
+{
+    if (!ws->training) {
+        stage->y = turn[index % 2];
+        return;
+    }
+    stage->y = take_rows(arena, ws->batch, stage->width);
+    stage->d = stage->dense ? take_rows(arena, ws->batch, stage->width) : NULL;
+}
+
+static void lay_out_stages(kd_workspace *ws, const kd_net *net, float *const turn[2],
+                           kdi_arena *arena)
+{
+    size_t count = 0;
     for (size_t i = 0; i < net->n_nodes; i++) {
         const kdi_node *node = &net->nodes[i];
-        bool first = node->input == KDI_NET_INPUT;
-        if (node->layer.ops->in_place && !first) {
-            if (ws->slots) {
-                ws->slots[i] = ws->slots[node->input];
+        if (opens_stage(node)) {
+            kdi_stage stage = {
+                .first = i, .dense = node->layer.ops->params > 0, .width = node->layer.out};
+            take_buffers(ws, &stage, turn, count, arena);
+            if (ws->stages) {
+                ws->stages[count] = stage;
             }
-            continue;
+            count++;
         }
-        kdi_slot slot = {.width = node->layer.out};
-        slot.y = take_rows(arena, ws->batch, slot.width);
-        slot.d = node->layer.ops->in_place ? NULL : take_rows(arena, ws->batch, slot.width);
-        if (ws->slots) {
-            ws->slots[i] = slot;
+        if (ws->stages) {
+            kdi_stage *stage = &ws->stages[count - 1];
+            stage->end = i + 1;
+            stage->rectified = stage->rectified || node->layer.ops->rectifies;
         }
     }
+    ws->n_stages = count;
+}
+
+static void lay_out_training(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
+{
+    lay_out_stages(ws, net, NULL, arena);
     ws->gradients = kdi_base_take(arena, net->n_params, sizeof *ws->gradients);
     for (size_t i = 0; i < net->n_params; i++) {
         /* The parameters are in memory, so their sizes can't wrap. */
@@ -61,19 +82,13 @@ static void lay_out_inference(kd_workspace *ws, const kd_net *net, kdi_arena *ar
     float *turn[2];
     turn[0] = take_rows(arena, ws->batch, widest);
     turn[1] = take_rows(arena, ws->batch, widest);
-    size_t side = 0;
-    for (size_t i = 0; ws->slots && i < net->n_nodes; i++) {
-        const kdi_node *node = &net->nodes[i];
-        bool shares = node->layer.ops->in_place && node->input != KDI_NET_INPUT;
-        side = shares ? side : 1 - side;
-        ws->slots[i] = (kdi_slot){turn[side], NULL, node->layer.out};
-    }
+    lay_out_stages(ws, net, turn, arena);
 }
 
 /* Runs twice, to measure and to place. */
 static void lay_out(kd_workspace *ws, const kd_net *net, kdi_arena *arena)
 {
-    ws->slots = kdi_base_take(arena, net->n_nodes, sizeof *ws->slots);
+    ws->stages = kdi_base_take(arena, net->n_nodes, sizeof *ws->stages); /* at most one a node */
     if (ws->training) {
         lay_out_training(ws, net, arena);
     } else {

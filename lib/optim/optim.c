@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Updates in two halves: the first only reads gradients, and proves that the second, which writes,
- * can't end in an infinity. So a failed update has changed nothing.
+ * Updates in two halves: the first decides, and proves that the second, which writes, can't end in
+ * an infinity. So a failed update has changed nothing, and the second half can be cut into rows for
+ * many threads.
  */
 #include "optim/optim.h"
-
-#include "kern/kern.h"
 
 #include <math.h>
 
@@ -127,49 +126,14 @@ size_t kdi_optim_states(const kdi_optim *optim)
     return optim->momentum.scheduled || optim->momentum.constant > 0.0 ? 1 : 0;
 }
 
-/* What the first half learns of the gradients, all scaled. */
-typedef struct survey {
-    double gradient; /* largest |g| */
-    double pull;     /* largest part that weight decay adds */
-    double grown;    /* largest weight after a decay that is too strong to shrink it */
-    double norm;     /* NaN if not measured */
-    double clip;     /* factor of clip_norm, 1 if it does not bite */
-} survey;
-
-static kd_status look(const kdi_optim *optim, const kdi_tensor *tensors, size_t count, double rate,
-                      const kdi_update *update, survey *s, kd_error *error)
+bool kdi_optim_decays(const kdi_optim *optim)
 {
-    bool norm = update->want_norm || optim->options.clip_norm > 0.0f;
-    double decay = optim->options.kind == KD_ADAMW ? 0.0 : (double)optim->options.weight_decay;
-    /* AdamW multiplies weights by 1 - rate decay: they can grow only if that is below -1. */
-    bool grows =
-        optim->options.kind == KD_ADAMW && rate * (double)optim->options.weight_decay > 2.0;
-    double squares = 0.0;
-    *s = (survey){.clip = 1.0, .norm = (double)NAN};
-    for (size_t i = 0; i < count; i++) {
-        const kdi_tensor *t = &tensors[i];
-        size_t size = t->rows * t->columns;
-        float g;
-        float w = 0.0f;
-        if (!kdi_kern()->absmax_f32(t->gradient, size, &g)) {
-            return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0,
-                                 "the gradient of parameter %z is not finite", i);
-        }
-        if ((decay > 0.0 || grows) && t->decays && !kdi_kern()->absmax_f32(t->values, size, &w)) {
-            return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0, "parameter %z is not finite", i);
-        }
-        s->gradient = fmax(s->gradient, (double)g * update->scale);
-        s->pull = fmax(s->pull, decay * (double)w);
-        s->grown =
-            fmax(s->grown, grows ? rate * (double)optim->options.weight_decay * (double)w : 0.0);
-        squares += norm ? kdi_kern()->sumsq_f32(t->gradient, size) : 0.0;
-    }
-    if (norm) {
-        s->norm = sqrt(squares) * update->scale;
-        double limit = (double)optim->options.clip_norm;
-        s->clip = limit > 0.0 && s->norm > limit ? limit / s->norm : 1.0;
-    }
-    return KD_OK;
+    return optim->options.weight_decay > 0.0f;
+}
+
+bool kdi_optim_needs_norm(const kdi_optim *optim, const kdi_update *update)
+{
+    return update->want_norm || optim->options.clip_norm > 0.0f;
 }
 
 /*
@@ -185,91 +149,170 @@ static double largest_adam_ratio(const kd_optimizer_options *o)
     return 1e4 * exact + UNDERFLOWN_MOMENT / (double)o->epsilon;
 }
 
-/* Whether the coming update is safe; the bound on momentum after it. */
-static kd_status prove(const kdi_optim *optim, const survey *s, double scale, double rate,
-                       double momentum, double *out_bound, kd_error *error)
+/* The numbers of an update, all scaled, that decide whether it is safe. */
+typedef struct forces {
+    double largest; /* gradient with the pull of weight decay */
+    double grown;   /* largest weight after a decay that is too strong to shrink it */
+    double rate;
+    double momentum;
+    double scale;
+} forces;
+
+static forces forces_of(const kdi_optim *optim, const kdi_survey *survey, double scale)
+{
+    double decay = (double)optim->options.weight_decay;
+    bool decoupled = optim->options.kind == KD_ADAMW;
+    forces f = {
+        .largest = survey->gradient * scale,
+        .rate = kdi_optim_value(&optim->rate, optim->step),
+        .momentum = kdi_optim_value(&optim->momentum, optim->step),
+        .scale = scale,
+    };
+    if (decay > 0.0 && !decoupled) {
+        f.largest += decay * survey->weight;
+    }
+    /* AdamW multiplies weights by 1 - rate decay: they can grow only if that is below -1. */
+    if (decay > 0.0 && decoupled && f.rate * decay > 2.0) {
+        f.grown = f.rate * decay * survey->weight;
+    }
+    return f;
+}
+
+/* Whether the update is safe; the bound on momentum after it. */
+static kd_status prove(const kdi_optim *optim, const forces *f, double *out_bound, kd_error *error)
 {
     bool adam = optim->options.kind != KD_SGD;
-    double largest = s->gradient * s->clip + s->pull;
-    double bound =
-        adam ? largest_adam_ratio(&optim->options) : momentum * optim->momentum_bound + largest;
-    bool safe = isfinite((float)(scale * s->clip)) && rate <= LARGEST_UPDATE &&
-                bound <= LARGEST_UPDATE && rate * 2.0 * bound <= LARGEST_UPDATE;
+    double bound = adam ? largest_adam_ratio(&optim->options)
+                        : f->momentum * optim->momentum_bound + f->largest;
+    bool safe = isfinite((float)f->scale) && f->rate <= LARGEST_UPDATE && bound <= LARGEST_UPDATE &&
+                f->rate * 2.0 * bound <= LARGEST_UPDATE;
     if (adam) {
-        safe = safe && largest <= LARGEST_ADAM_GRADIENT && s->grown <= LARGEST_UPDATE;
+        safe = safe && f->largest <= LARGEST_ADAM_GRADIENT && f->grown <= LARGEST_UPDATE;
     }
     if (!safe) {
         return kdi_base_fail(error, KD_ERR_NOT_FINITE, 0,
-                             "the update would overflow: rate %g, largest gradient %g", rate,
-                             largest);
+                             "the update would overflow: rate %g, largest gradient %g", f->rate,
+                             f->largest);
     }
     *out_bound = bound;
     return KD_OK;
 }
 
-static void update_sgd(const kdi_optim *optim, const kdi_tensor *t, double rate, double momentum,
-                       double scale)
+static void plan_sgd(const kdi_optim *optim, const forces *f, kdi_plan *plan)
 {
-    kdi_sgd step = {
-        .rate = rate,
-        .momentum = momentum,
-        .decay = t->decays ? (double)optim->options.weight_decay : 0.0,
-        .scale = scale,
+    plan->by_sgd = (kdi_sgd){
+        .rate = f->rate,
+        .momentum = f->momentum,
+        .decay = (double)optim->options.weight_decay,
+        .scale = f->scale,
         .nesterov = optim->options.nesterov != 0,
     };
-    kdi_kern()->sgd_f32(&step, t->values, t->first, t->gradient, t->rows * t->columns);
+    plan->rides = kdi_optim_states(optim) == 1 && !plan->by_sgd.nesterov &&
+                  plan->by_sgd.decay == 0.0 && f->scale == 1.0;
 }
 
-static void update_adam(const kdi_optim *optim, const kdi_tensor *t, double rate, double scale)
+static void plan_adam(const kdi_optim *optim, const forces *f, kdi_plan *plan)
 {
     const kd_optimizer_options *o = &optim->options;
-    double decay = t->decays ? (double)o->weight_decay : 0.0;
+    double decay = (double)o->weight_decay;
     bool decoupled = o->kind == KD_ADAMW;
     double count = (double)(optim->step + 1);
-    kdi_adam step = {
-        .rate = rate,
+    plan->by_adam = (kdi_adam){
+        .rate = f->rate,
         .beta1 = (double)o->beta1,
         .beta2 = (double)o->beta2,
         .epsilon = (double)o->epsilon,
         .correction1 = 1.0 - pow((double)o->beta1, count),
         .correction2 = 1.0 - pow((double)o->beta2, count),
         .decay = decoupled ? 0.0 : decay,
-        .shrink = decoupled ? 1.0 - rate * decay : 1.0,
-        .scale = scale,
+        .shrink = decoupled ? 1.0 - f->rate * decay : 1.0,
+        .scale = f->scale,
     };
-    kdi_kern()->adam_f32(&step, t->values, t->first, t->second, t->gradient, t->rows * t->columns);
 }
 
-kd_status kdi_optim_step(kdi_optim *optim, const kdi_tensor *tensors, size_t count,
-                         kdi_update *update, kd_error *error)
+kd_status kdi_optim_plan(const kdi_optim *optim, const kdi_survey *survey, kdi_update *update,
+                         const kdi_kernels *kern, kdi_plan *out_plan, kd_error *error)
 {
-    survey s;
-    double bound = 0.0;
-    double rate = kdi_optim_value(&optim->rate, optim->step);
-    double momentum = kdi_optim_value(&optim->momentum, optim->step);
-    kd_status status = look(optim, tensors, count, rate, update, &s, error);
-    if (status == KD_OK) {
-        status = prove(optim, &s, update->scale, rate, momentum, &bound, error);
+    *out_plan = (kdi_plan){
+        .kern = kern,
+        .sgd = optim->options.kind == KD_SGD,
+        .max_norm = (double)optim->options.max_norm,
+    };
+    double clip = 1.0;
+    update->norm = (double)NAN;
+    if (kdi_optim_needs_norm(optim, update)) {
+        update->norm = sqrt(survey->squares) * update->scale;
+        double limit = (double)optim->options.clip_norm;
+        clip = limit > 0.0 && update->norm > limit ? limit / update->norm : 1.0;
     }
+    forces f = forces_of(optim, survey, update->scale * clip);
+    kd_status status = prove(optim, &f, &out_plan->momentum_bound, error);
     if (status != KD_OK) {
         return status;
     }
-    double scale = update->scale * s.clip;
-    for (size_t i = 0; i < count; i++) {
-        const kdi_tensor *t = &tensors[i];
-        if (optim->options.kind == KD_SGD) {
-            update_sgd(optim, t, rate, momentum, scale);
-        } else {
-            update_adam(optim, t, rate, scale);
-        }
-        if (t->limited && optim->options.max_norm > 0.0f) {
-            kdi_kern()->max_norm_f32(t->values, t->rows, t->columns,
-                                     (double)optim->options.max_norm);
-        }
+    update->rate = f.rate;
+    if (out_plan->sgd) {
+        plan_sgd(optim, &f, out_plan);
+    } else {
+        plan_adam(optim, &f, out_plan);
     }
-    optim->step++;
-    optim->momentum_bound = bound;
-    update->norm = s.norm;
-    update->rate = rate;
     return KD_OK;
+}
+
+/* The row is in the nearest cache still, so its length costs little. */
+static void limit_row(const kdi_plan *plan, float *w, size_t columns)
+{
+    double length = sqrt(plan->kern->sumsq_f32(w, columns));
+    if (length > plan->max_norm) {
+        plan->kern->scale_f32(w, columns, (float)(plan->max_norm / length));
+    }
+}
+
+static void move(const kdi_plan *plan, const kdi_tensor *t, size_t at, size_t count)
+{
+    float *first = t->first ? t->first + at : NULL;
+    if (plan->sgd) {
+        kdi_sgd step = plan->by_sgd;
+        step.decay = t->decays ? step.decay : 0.0;
+        plan->kern->sgd_f32(&step, t->values + at, first, t->gradient + at, count);
+        return;
+    }
+    kdi_adam step = plan->by_adam;
+    step.decay = t->decays ? step.decay : 0.0;
+    step.shrink = t->decays ? step.shrink : 1.0;
+    plan->kern->adam_f32(&step, t->values + at, first, t->second + at, t->gradient + at, count);
+}
+
+static void move_ridden(const kdi_plan *plan, const kdi_tensor *t, size_t at, size_t count)
+{
+    plan->kern->axpby_f32(-(float)plan->by_sgd.rate, t->first + at, 1.0f, t->values + at, count);
+}
+
+static void apply(const kdi_plan *plan, const kdi_tensor *t, size_t row, size_t rows,
+                  void (*how)(const kdi_plan *, const kdi_tensor *, size_t, size_t))
+{
+    if (!t->limited || !(plan->max_norm > 0.0)) {
+        how(plan, t, row * t->columns, rows * t->columns);
+        return;
+    }
+    for (size_t i = row; i < row + rows; i++) {
+        how(plan, t, i * t->columns, t->columns);
+        limit_row(plan, t->values + i * t->columns, t->columns);
+    }
+}
+
+void kdi_optim_apply(const kdi_plan *plan, const kdi_tensor *tensor, size_t row, size_t rows)
+{
+    apply(plan, tensor, row, rows, move);
+}
+
+void kdi_optim_apply_ridden(const kdi_plan *plan, const kdi_tensor *tensor, size_t row, size_t rows)
+{
+    apply(plan, tensor, row, rows, move_ridden);
+}
+
+void kdi_optim_done(kdi_optim *optim, const kdi_plan *plan)
+{
+    optim->step++;
+    optim->momentum_bound = plan->momentum_bound;
 }

@@ -6,7 +6,7 @@
 #ifndef KDI_OPTIM_H
 #define KDI_OPTIM_H
 
-#include "base/base.h"
+#include "kern/kern.h"
 
 #include <kd/optim.h>
 
@@ -52,6 +52,13 @@ typedef struct kdi_optim {
     double momentum_bound; /**< No momentum is larger than this. */
 } kdi_optim;
 
+/** What is known of the gradients before an update; none of them is scaled yet. */
+typedef struct kdi_survey {
+    double gradient; /**< No |g| is larger. */
+    double weight;   /**< No |w| that decays is larger; only if kdi_optim_decays. */
+    double squares;  /**< sum g^2; only if a norm is wanted or clipped. */
+} kdi_survey;
+
 /** What an update saw. */
 typedef struct kdi_update {
     double scale;   /**< In: the gradients are multiplied by this first. */
@@ -60,6 +67,17 @@ typedef struct kdi_update {
     double rate;    /**< Out. */
 } kdi_update;
 
+/** One update, decided: all that the rows of a tensor need, whoever works on them. */
+typedef struct kdi_plan {
+    const kdi_kernels *kern;
+    bool sgd;
+    bool rides; /**< Momentum is momentum * m + g and the update rate * m, nothing else. */
+    kdi_sgd by_sgd;
+    kdi_adam by_adam;
+    double max_norm;
+    double momentum_bound;
+} kdi_plan;
+
 /** Reads and checks options (NULL = defaults). */
 kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, int argument,
                          kd_error *error);
@@ -67,8 +85,24 @@ kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, 
 /** State arrays per tensor: 0 (plain SGD), 1 (momentum) or 2 (moments). */
 size_t kdi_optim_states(const kdi_optim *optim);
 
-/** One update of all tensors, or KD_ERR_NOT_FINITE before anything has changed. */
-kd_status kdi_optim_step(kdi_optim *optim, const kdi_tensor *tensors, size_t count,
-                         kdi_update *update, kd_error *error);
+/** Whether a plan needs survey.weight: weights can grow by their own decay. */
+bool kdi_optim_decays(const kdi_optim *optim);
+
+/** Whether a plan needs survey.squares. */
+bool kdi_optim_needs_norm(const kdi_optim *optim, const kdi_update *update);
+
+/** Decides an update, and proves that it ends in no infinity; else KD_ERR_NOT_FINITE. */
+kd_status kdi_optim_plan(const kdi_optim *optim, const kdi_survey *survey, kdi_update *update,
+                         const kdi_kernels *kern, kdi_plan *out_plan, kd_error *error);
+
+/** The update of some rows of a tensor from its gradient. */
+void kdi_optim_apply(const kdi_plan *plan, const kdi_tensor *tensor, size_t row, size_t rows);
+
+/** The same of a plan that rides, where `first` holds the new momentum already. */
+void kdi_optim_apply_ridden(const kdi_plan *plan, const kdi_tensor *tensor, size_t row,
+                            size_t rows);
+
+/** All rows have been updated. */
+void kdi_optim_done(kdi_optim *optim, const kdi_plan *plan);
 
 #endif

@@ -19,8 +19,8 @@ void kdi_port_gemm_tn(size_t n, size_t out, size_t in, const float *dy, size_t d
 }
 
 void kdi_port_gemm_nn(size_t n, size_t out, size_t in, const float *dy, size_t dy_stride,
-                      const float *w, float *dx, size_t dx_stride)
+                      const float *w, size_t w_stride, float *dx, size_t dx_stride)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)in, (int)out, 1.0f, dy,
-                (int)dy_stride, w, (int)in, 0.0f, dx, (int)dx_stride);
+                (int)dy_stride, w, (int)w_stride, 0.0f, dx, (int)dx_stride);
 }

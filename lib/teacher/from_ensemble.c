@@ -127,7 +127,7 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
         if (status == KD_OK) {
             char name[40];
             kdi_base_say(name, sizeof name, "member %z of the ensemble", i);
-            status = kdi_loss_check_targets(&one, batch->n, temperature, name, error);
+            status = kdi_loss_check_targets(&one, batch->n, name, error);
         }
         if (status == KD_OK && arithmetic) {
             status = soften(&one, all->values, batch->n, temperature, error);

@@ -164,7 +164,7 @@ typedef struct ledger {
 static void *ledger_alloc(void *user, size_t size, size_t align)
 {
     ledger *book = user;
-    assert_int_equal(align, 64);
+    assert_int_equal(align, size < (size_t)4 << 20 ? 64 : (size_t)2 << 20);
     if (book->left == 0) {
         return NULL;
     }
@@ -210,6 +210,30 @@ static void memory_is_zeroed_aligned_and_given_back(void **state)
     assert_int_equal(book.bytes, 0);
     book.left = 0;
     assert_null(kdi_base_new(&allocators[0], 1));
+}
+
+static void big_blocks_are_whole_huge_pages(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {((size_t)4 << 20) - 1, (size_t)4 << 20, ((size_t)4 << 20) + 1,
+                                   ((size_t)7 << 20) + 3};
+    ledger book = {.left = 1000};
+    kdi_allocator allocators[] = {{ledger_alloc, ledger_release, &book}, kdi_base_libc_allocator()};
+    for (size_t a = 0; a < 2; a++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            unsigned char *bytes = kdi_base_new(&allocators[a], sizes[i]);
+            assert_non_null(bytes);
+            assert_int_equal((uintptr_t)bytes % (i == 0 ? 64 : (size_t)2 << 20), 0);
+            for (size_t at = 0; at < sizes[i]; at += 1021) {
+                assert_int_equal(bytes[at], 0);
+            }
+            assert_int_equal(bytes[sizes[i] - 1], 0);
+            kdi_base_delete(&allocators[a], bytes, sizes[i]);
+        }
+        assert_null(kdi_base_new(&allocators[a], (size_t)PTRDIFF_MAX + 1));
+    }
+    assert_null(kdi_base_new(&allocators[1], PTRDIFF_MAX)); /* to be rounded up, yet no wrap */
+    assert_int_equal(book.bytes, 0);
 }
 
 static void lay_out(kdi_arena *arena, unsigned char *places[4])
@@ -282,6 +306,7 @@ int main(void)
         cmocka_unit_test(spans_overlap_where_bytes_do),
         cmocka_unit_test(nothing_overlaps_nothing),
         cmocka_unit_test(memory_is_zeroed_aligned_and_given_back),
+        cmocka_unit_test(big_blocks_are_whole_huge_pages),
         cmocka_unit_test(arenas_place_what_they_measured),
         cmocka_unit_test(arenas_say_that_they_overflow),
         cmocka_unit_test(the_last_reference_is_told),

@@ -3,20 +3,30 @@
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import source
 
 SONAME = "libkd.so.0"
 NODE = "KD_0"
 MOST = {2: 40, 3: 120}  # functions of the tiers up to this one, at most
+MOST_BYTES = 200_000  # of the stripped library, with the kernels of all instruction sets
 
-# What the library may ask of others: memory, strings, mathematics, the BLAS; nothing that ends the
-# process, prints, or reads the environment.
+# What the library may ask of others: memory, strings, mathematics, threads, the BLAS and how many
+# threads it runs; nothing that ends the process, prints, or reads the environment.
 NEEDED = set("""
     aligned_alloc free memcpy memmove memset memcmp memchr strlen strcmp strncmp strchr
     exp expf expm1 exp2 log logf log10 log1p log2 pow powf sqrt sqrtf cos cosf sin sinf
     sincos floor floorf ceil fabs fmax fmin ldexp frexp tanh lround round rint
     cblas_sgemm cblas_sgemv cblas_saxpy cblas_sdot cblas_sscal cblas_snrm2
+    openblas_get_num_threads openblas_set_num_threads MKL_Get_Max_Threads MKL_Set_Num_Threads
+    bli_thread_get_num_threads bli_thread_set_num_threads bli_thread_set_ways omp_set_num_threads
+    bli_thread_get_jc_nt bli_thread_get_pc_nt bli_thread_get_ic_nt bli_thread_get_jr_nt
+    bli_thread_get_ir_nt
+    pthread_create pthread_join pthread_sigmask pthread_setcancelstate sigfillset getpid
+    pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy
+    pthread_cond_init pthread_cond_wait pthread_cond_signal pthread_cond_broadcast
+    pthread_cond_destroy fegetround fesetround fegetenv fesetenv feholdexcept madvise
     __stack_chk_fail __cxa_finalize __gmon_start__
     _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable
 """.split())
@@ -64,6 +74,16 @@ def inside(archive):
             yield f"{name} is visible between files, but does not begin with kdi_{room}_"
 
 
+def stripped_size(library):
+    """Complaint about a library that has grown too large for what it is."""
+    with tempfile.TemporaryDirectory() as folder:
+        small = pathlib.Path(folder, "libkd.so")
+        run("strip", "-o", str(small), library)
+        size = small.stat().st_size
+    if size > MOST_BYTES:
+        yield f"{library} has {size} bytes when stripped, at most {MOST_BYTES}"
+
+
 def compare(what, has, other, should):
     return ([f"{name}: in {what}, not in {other}" for name in sorted(set(has) - set(should))] +
             [f"{name}: in {other}, not in {what}" for name in sorted(set(should) - set(has))])
@@ -102,6 +122,7 @@ def main():
     problems += [] if listed == sorted(listed) else ["symbols.txt is not sorted"]
     problems += [f"{f.name}: its header has no tier" for f in functions if not f.tier]
     problems += [*inside(options.archive), *counts(functions), *unused(options.root, declared)]
+    problems += stripped_size(options.library)
     source.finish(problems, f"{len(exported)} functions exported, "
                             f"{sum(f.tier <= 2 for f in functions)} in tiers 1 and 2")
 

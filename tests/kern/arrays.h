@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Float arrays for the tests of kernels: every size that matters, random values, a guarded end. */
+/* Float arrays for the tests of kernels: sizes that matter, random values, guards on both sides. */
 #ifndef KD_TESTS_KERN_ARRAYS_H
 #define KD_TESTS_KERN_ARRAYS_H
 
@@ -13,11 +13,18 @@
 
 #include "kern/kern.h"
 
-/* 0, 1, around every width of a vector unit, and large. */
-static const size_t arrays_sizes[] = {0, 1, 2, 3, 7, 8, 9, 63, 64, 65, 127, 128, 129, 130, 1000};
-#define ARRAYS_SIZES (sizeof arrays_sizes / sizeof *arrays_sizes)
-#define ARRAYS_GUARD 16
 #define ARRAYS_MARK 12345.678f
+enum { ARRAYS_GUARD = 32, ARRAYS_OFFSETS = 18 };
+
+/* Every size up to 130, then some that cross blocks; the n-th one, 0 at the end. */
+static inline size_t arrays_size(size_t n)
+{
+    static const size_t large[] = {255, 256, 257, 511, 512, 513, 1000, 2049};
+    size_t count = sizeof large / sizeof *large;
+    return n < 130 ? n + 1 : n < 130 + count ? large[n - 130] : 0;
+}
+
+/* ---- random numbers ---- */
 
 static inline uint64_t arrays_next(uint64_t *state)
 {
@@ -33,31 +40,59 @@ static inline float arrays_value(uint64_t *state, double scale)
     return (float)(((double)(arrays_next(state) >> 11) * 0x1p-52 - 1.0) * scale);
 }
 
-/* `count` random floats, and behind them marks that no kernel may touch; free() it. */
-static inline float *arrays_random(uint64_t *state, size_t count, double scale)
+/* ---- arrays ---- */
+
+/* `count` floats that begin `offset` floats behind a cache line's start, among marks that no kernel
+ * may touch. */
+typedef struct array {
+    float *x;
+    size_t count;
+    float *block;
+    size_t room;
+} array;
+
+static inline array array_marked(size_t count, size_t offset)
 {
-    float *x = malloc((count + ARRAYS_GUARD) * sizeof *x);
-    assert_non_null(x);
-    for (size_t i = 0; i < count + ARRAYS_GUARD; i++) {
-        x[i] = i < count ? arrays_value(state, scale) : ARRAYS_MARK;
+    size_t room = count + offset + 2 * ARRAYS_GUARD;
+    room += (16 - room % 16) % 16;
+    float *block = aligned_alloc(64, room * sizeof *block);
+    assert_non_null(block);
+    for (size_t i = 0; i < room; i++) {
+        block[i] = ARRAYS_MARK;
     }
-    return x;
+    return (array){block + ARRAYS_GUARD + offset, count, block, room};
 }
 
-static inline float *arrays_copy(const float *x, size_t count)
+static inline array array_random(uint64_t *state, size_t count, size_t offset, double scale)
 {
-    float *copy = malloc((count + ARRAYS_GUARD) * sizeof *copy);
-    assert_non_null(copy);
-    memcpy(copy, x, (count + ARRAYS_GUARD) * sizeof *copy);
-    return copy;
+    array a = array_marked(count, offset);
+    for (size_t i = 0; i < count; i++) {
+        a.x[i] = arrays_value(state, scale);
+    }
+    return a;
 }
 
-static inline void arrays_guarded(const float *x, size_t count)
+static inline array array_copy(const array *from)
 {
-    for (size_t i = count; i < count + ARRAYS_GUARD; i++) {
-        assert_true(x[i] <= ARRAYS_MARK && x[i] >= ARRAYS_MARK);
-    }
+    array a = array_marked(from->count, (size_t)(from->x - from->block) - ARRAYS_GUARD);
+    memcpy(a.x, from->x, from->count * sizeof *a.x);
+    return a;
 }
+
+/* Checks the marks, and frees. */
+static inline void array_free(array *a)
+{
+    for (size_t i = 0; i < a->room; i++) {
+        bool within = a->block + i >= a->x && a->block + i < a->x + a->count;
+        if (!within && !(a->block[i] <= ARRAYS_MARK && a->block[i] >= ARRAYS_MARK)) {
+            fail_msg("float %td of an array of %zu was written", a->block + i - a->x, a->count);
+        }
+    }
+    free(a->block);
+    *a = (array){0};
+}
+
+/* ---- comparisons ---- */
 
 /* Fails with words unless |got - want| <= tolerance; NaN never passes. */
 static inline void arrays_near(const char *what, size_t i, double got, double want,
@@ -74,6 +109,14 @@ static inline void arrays_equal(const char *what, size_t i, float got, float wan
     if (memcmp(&got, &want, sizeof got) != 0 && !(isnan(got) && isnan(want))) {
         fail_msg("%s, element %zu: %.9g, not %.9g", what, i, (double)got, (double)want);
     }
+}
+
+/* The distance between the two floats around |x|; that of denormal ones below. */
+static inline double arrays_ulp(double x)
+{
+    int exponent;
+    frexp(x, &exponent);
+    return ldexp(1.0, (exponent < -125 ? -125 : exponent) - 24);
 }
 
 #endif

@@ -1,123 +1,240 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels on rows of logits, held against a plain computation in double. */
-#include "arrays.h"
+/* Kernels on rows: range, find, logprob, weighted sums; held against plain loops in double. */
+#include "levels.h"
 
-/* softmax's pieces for one row: scale is 1/T. */
-static void row_matches(const float *x, size_t k, double scale)
+/* ---- range and find ---- */
+
+static void range_of(const kdi_kernels *kern, const array *row)
 {
-    const kdi_kernels *kern = kdi_kern();
-    float max;
-    assert_true(kern->max_f32(x, k, &max));
-    double largest = (double)-INFINITY, sum = 0.0;
-    for (size_t i = 0; i < k; i++) {
-        largest = fmax(largest, (double)x[i]);
+    float min, max, least = INFINITY, largest = -INFINITY;
+    LEVEL_QUIET(assert_true(kern->range_f32(row->x, row->count, &min, &max)));
+    for (size_t i = 0; i < row->count; i++) {
+        least = row->x[i] < least ? row->x[i] : least;
+        largest = row->x[i] > largest ? row->x[i] : largest;
     }
-    arrays_near("max", k, (double)max, largest, 0.0);
-    size_t first = 0;
-    while (first < k && (double)x[first] < largest) {
-        first++;
-    }
-    for (size_t i = 0; i < k; i++) {
-        sum += i == first ? 0.0 : exp(((double)x[i] - largest) * scale);
-    }
-    double got = kern->sumexp_f32(x, k, largest, scale);
-    arrays_near("sumexp", k, got, sum, 1e-12 * sum);
-    sum += 1.0; /* the first largest, which the kernel leaves out */
-    double *logs = malloc((k + 1) * sizeof *logs);
-    double *probabilities = malloc((k + 1) * sizeof *probabilities);
-    logs[k] = probabilities[k] = 4321.0;
-    kern->logprob_f32(x, k, largest, scale, log(sum), logs);
-    kern->exp_f64(logs, k, probabilities);
-    for (size_t i = 0; i < k; i++) {
-        double want = ((double)x[i] - largest) * scale - log(sum);
-        arrays_near("logprob", i, logs[i], want, 1e-12 * (1.0 + fabs(want)));
-        arrays_near("exp", i, probabilities[i], exp(want), 1e-11 * exp(want));
-    }
-    assert_true(logs[k] >= 4321.0 && probabilities[k] >= 4321.0);
-    free(logs);
-    free(probabilities);
+    arrays_equal("min", row->count, min, least);
+    arrays_equal("max", row->count, max, largest);
 }
 
-static void rows_are_distributions(void **state)
+static void the_range_is_found_anywhere(const kdi_kernels *kern)
 {
-    (void)state;
     uint64_t random = 1;
-    for (size_t s = 1; s < ARRAYS_SIZES; s++) {
-        size_t k = arrays_sizes[s];
-        for (int round = 0; round < 12; round++) {
-            double scale = 0.01 * pow(10.0, round % 6);
-            float *x = arrays_random(&random, k, scale);
-            row_matches(x, k, 1.0);
-            row_matches(x, k, 1.0 / 20.0);
-            row_matches(x, k, 2.0);
-            free(x);
+    for (size_t n = 0; arrays_size(n); n++) {
+        array row = array_random(&random, arrays_size(n), n % ARRAYS_OFFSETS, 1.0);
+        for (size_t i = 0; i < row.count; i++) {
+            static const float there[] = {2.0f, -2.0f, -INFINITY, 3e38f, -3e38f};
+            float before = row.x[i], min, max;
+            row.x[i] = there[i % 5];
+            range_of(kern, &row);
+            row.x[i] = i % 2 ? NAN : INFINITY;
+            assert_false(kern->range_f32(row.x, row.count, &min, &max));
+            row.x[i] = before;
         }
+        range_of(kern, &row);
+        array_free(&row);
     }
-}
-
-static void the_largest_is_found_anywhere(void **state)
-{
-    (void)state;
-    uint64_t random = 2;
-    for (size_t s = 1; s < ARRAYS_SIZES; s++) {
-        size_t k = arrays_sizes[s];
-        float *x = arrays_random(&random, k, 1.0);
-        for (size_t i = 0; i < k; i++) {
-            float before = x[i], max;
-            x[i] = 2.0f;
-            assert_true(kdi_kern()->max_f32(x, k, &max));
-            arrays_equal("max", i, max, 2.0f);
-            x[i] = -INFINITY;
-            assert_true(kdi_kern()->max_f32(x, k, &max));
-            assert_true(max < 1.0f);
-            x[i] = NAN;
-            assert_false(kdi_kern()->max_f32(x, k, &max));
-            x[i] = INFINITY;
-            assert_false(kdi_kern()->max_f32(x, k, &max));
-            x[i] = before;
-        }
-        free(x);
-    }
-    float none[] = {-INFINITY, -INFINITY, -INFINITY}, max;
-    assert_true(kdi_kern()->max_f32(none, 3, &max));
+    float none[] = {-INFINITY, -INFINITY, -INFINITY}, min, max;
+    assert_true(kern->range_f32(none, 3, &min, &max));
     arrays_equal("max", 0, max, -INFINITY);
+    arrays_equal("min", 0, min, -INFINITY);
 }
 
-static void minus_infinity_is_probability_zero(void **state)
+static void the_first_equal_one_is_found(const kdi_kernels *kern)
 {
-    (void)state;
-    const float x[] = {1.0f, -INFINITY, 2.0f, -INFINITY};
-    double logs[4], p[4];
-    double sum = 1.0 + kdi_kern()->sumexp_f32(x, 4, 2.0, 0.5);
-    arrays_near("sumexp", 0, sum, 1.0 + exp(-0.5), 1e-15);
-    kdi_kern()->logprob_f32(x, 4, 2.0, 0.5, log(sum), logs);
-    kdi_kern()->exp_f64(logs, 4, p);
-    assert_true(isinf(logs[1]) && logs[1] < 0.0 && isinf(logs[3]));
-    arrays_near("exp", 1, p[1], 0.0, 0.0);
-    arrays_near("exp", 3, p[3], 0.0, 0.0);
-    arrays_near("sum", 0, p[0] + p[2], 1.0, 1e-15);
+    uint64_t random = 2;
+    for (size_t n = 0; arrays_size(n); n++) {
+        size_t k = arrays_size(n);
+        array row = array_random(&random, k, n % ARRAYS_OFFSETS, 1.0);
+        assert_int_equal(kern->find_f32(row.x, k, 5.0f), k);
+        assert_int_equal(kern->find_f32(row.x, k, ARRAYS_MARK), k);
+        for (size_t i = k; i-- > 0;) {
+            float before = row.x[i];
+            row.x[i] = 5.0f;
+            assert_int_equal(kern->find_f32(row.x, k, 5.0f), i);
+            row.x[i] = i % 3 ? before : 5.0f; /* some stay behind the next one */
+        }
+        row.x[0] = NAN;
+        assert_true(kern->find_f32(row.x, k, 5.0f) > 0);
+        assert_int_equal(kern->find_f32(row.x, k, NAN), k);
+        row.x[k - 1] = -INFINITY;
+        assert_int_equal(kern->find_f32(row.x, k, -INFINITY), k - 1);
+        row.x[0] = -0.0f;
+        assert_int_equal(kern->find_f32(row.x, k, 0.0f), 0);
+        array_free(&row);
+    }
+    assert_int_equal(kern->find_f32(NULL, 0, 0.0f), 0);
 }
 
-/* A margin that would underflow in float, and the largest floats. */
-static void logarithms_do_not_underflow(void **state)
+/* ---- logprob ---- */
+
+static void logprob_is_rounded_once(const kdi_kernels *kern)
 {
-    (void)state;
-    const float x[] = {3.4e38f, -3.4e38f, 0.0f};
-    double logs[3];
-    double sum = kdi_kern()->sumexp_f32(x, 3, (double)x[0], 1.0);
-    arrays_near("sumexp", 0, sum, 0.0, 0.0);
-    kdi_kern()->logprob_f32(x, 3, (double)x[0], 1.0, log1p(sum), logs);
-    arrays_near("logprob", 1, logs[1], (double)x[1] - (double)x[0], 0.0);
-    arrays_near("logprob", 2, logs[2], -(double)x[0], 0.0);
+    uint64_t random = 3;
+    for (size_t n = 0; arrays_size(n); n++) {
+        static const double scales[] = {1e-6, 0.05, 1.0, 1e4};
+        static const double sizes[] = {1.0, 1e25, 1e-40, 30.0};
+        size_t k = arrays_size(n);
+        array row = array_random(&random, k, n % ARRAYS_OFFSETS, sizes[n % 4]);
+        array out = array_marked(k, n % 3);
+        kdi_scores s = {row.x, (float)sizes[n % 4], scales[n / 4 % 4]};
+        row.x[k / 2] = n % 2 ? row.x[k / 2] : -INFINITY;
+        LEVEL_QUIET(kern->logprob_f32(&s, k, 2.75, out.x));
+        for (size_t i = 0; i < k; i++) {
+            double want = ((double)row.x[i] - (double)s.max) * s.scale - 2.75;
+            arrays_equal("logprob", i, out.x[i], (float)want);
+        }
+        kern->logprob_f32(&s, k, 2.75, row.x);
+        assert_memory_equal(row.x, out.x, k * sizeof *out.x);
+        array_free(&row);
+        array_free(&out);
+    }
 }
 
-int main(void)
+/* ---- weighted sums ---- */
+
+enum { MOST = 8 };
+
+static void sums_match(const array *rows, const float *factors, size_t m, const array *out)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_are_distributions),
-        cmocka_unit_test(the_largest_is_found_anywhere),
-        cmocka_unit_test(minus_infinity_is_probability_zero),
-        cmocka_unit_test(logarithms_do_not_underflow),
+    for (size_t i = 0; i < out->count; i++) {
+        double want = 0.0, largest = 0.0;
+        for (size_t r = 0; r < m; r++) {
+            double summand = (double)factors[r] * (double)rows[r].x[i];
+            want += summand;
+            largest = fmax(largest, fabs(summand));
+        }
+        arrays_near("combine", i, (double)out->x[i], want, 4.0 * arrays_ulp(largest));
+    }
+}
+
+static void rows_are_combined(const kdi_kernels *kern)
+{
+    uint64_t random = 4;
+    for (size_t n = 0; arrays_size(n); n++) {
+        for (size_t m = 1; m <= MOST; m++) {
+            size_t k = arrays_size(n);
+            array row[MOST];
+            const float *rows[MOST];
+            float factors[MOST];
+            for (size_t r = 0; r < m; r++) {
+                double size = (n + r) % 11 == 0 ? 1e30 : (n + r) % 13 == 0 ? 1e-40 : 1.0;
+                row[r] = array_random(&random, k, (n + r * 5) % ARRAYS_OFFSETS, size);
+                rows[r] = row[r].x;
+                factors[r] = arrays_value(&random, 2.0);
+            }
+            array out = array_marked(k, m);
+            LEVEL_QUIET(assert_true(kern->combine_f32(rows, factors, m, k, out.x)));
+            sums_match(row, factors, m, &out);
+            assert_true(kern->combine_f32(rows, factors, m, k, row[m / 2].x)); /* in place */
+            assert_memory_equal(row[m / 2].x, out.x, k * sizeof *out.x);
+            for (size_t r = 0; r < m; r++) {
+                array_free(&row[r]);
+            }
+            array_free(&out);
+        }
+    }
+}
+
+/* Sums on the way that are no floats, where the result is one; and results that are not. */
+static void combine_knows_what_is_finite(const kdi_kernels *kern)
+{
+    uint64_t random = 5;
+    for (size_t k = 1; k < 70; k++) {
+        for (size_t m = 1; m <= 4; m++) {
+            array row[4];
+            const float *rows[4];
+            static const float factors[] = {1.0f, 1.0f, -2.0f, 1.0f};
+            for (size_t r = 0; r < 4; r++) {
+                row[r] = array_random(&random, k, r, 1.0);
+                rows[r] = row[r].x;
+            }
+            array out = array_marked(k, 0);
+            size_t at = k * m % k;
+            for (size_t r = 0; r < 3; r++) {
+                row[r].x[at] = 3e38f; /* 3e38 + 3e38 - 6e38 */
+            }
+            assert_int_equal(kern->combine_f32(rows, factors, m, k, out.x), m != 2);
+            if (m != 2) {
+                sums_match(row, factors, m, &out);
+            }
+            static const float bad[] = {NAN, INFINITY, -INFINITY};
+            row[m - 1].x[at] = bad[k % 3];
+            assert_false(kern->combine_f32(rows, factors, m, k, out.x));
+            array_free(&out);
+            for (size_t r = 0; r < 4; r++) {
+                array_free(&row[r]);
+            }
+        }
+    }
+}
+
+static void means_are_taken_in_double(const kdi_kernels *kern)
+{
+    uint64_t random = 6;
+    for (size_t n = 0; arrays_size(n); n++) {
+        size_t k = arrays_size(n), m = n % 12;
+        array row[12];
+        const float *rows[12];
+        double weights[12];
+        for (size_t r = 0; r < m; r++) {
+            row[r] = array_random(&random, k, (n + r) % ARRAYS_OFFSETS, 100.0);
+            rows[r] = row[r].x;
+            weights[r] = (double)arrays_value(&random, 1.0);
+        }
+        array out = array_marked(k, n % 4);
+        LEVEL_QUIET(kern->mean_f32(rows, weights, m, k, out.x));
+        for (size_t i = 0; i < k; i++) {
+            double want = 0.0;
+            for (size_t r = 0; r < m; r++) {
+                want += weights[r] * (double)rows[r][i];
+            }
+            arrays_equal("mean", i, out.x[i], (float)want);
+        }
+        array_free(&out);
+        for (size_t r = 0; r < m; r++) {
+            array_free(&row[r]);
+        }
+    }
+}
+
+/* ---- benchmark ---- */
+
+static void bench(const kdi_kernels *kern)
+{
+    uint64_t random = 9;
+    for (size_t n = 0; n < BENCH_SIZES; n++) {
+        size_t k = bench_sizes[n];
+        array row[MOST];
+        const float *rows[MOST];
+        static const float factors[MOST] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f};
+        static const double weights[MOST] = {0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8};
+        for (size_t r = 0; r < MOST; r++) {
+            row[r] = array_random(&random, k, 0, 1.0);
+            rows[r] = row[r].x;
+        }
+        array out = array_marked(k, 0);
+        kdi_scores s = {row[0].x, 1.0f, 0.25};
+        float min, max;
+        BENCH_ELEMENTS(kern, "range", k, kern->range_f32(row[0].x, k, &min, &max));
+        BENCH_ELEMENTS(kern, "find", k, (void)kern->find_f32(row[0].x, k, 5.0f));
+        BENCH_ELEMENTS(kern, "logprob", k, kern->logprob_f32(&s, k, 2.0, out.x));
+        BENCH_ELEMENTS(kern, "combine, 2 rows", k, kern->combine_f32(rows, factors, 2, k, out.x));
+        BENCH_ELEMENTS(kern, "combine, 3 rows", k, kern->combine_f32(rows, factors, 3, k, out.x));
+        BENCH_ELEMENTS(kern, "combine, 8 rows", k, kern->combine_f32(rows, factors, 8, k, out.x));
+        BENCH_ELEMENTS(kern, "mean, 3 rows", k, kern->mean_f32(rows, weights, 3, k, out.x));
+        for (size_t r = 0; r < MOST; r++) {
+            array_free(&row[r]);
+        }
+        array_free(&out);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const level_test tests[] = {
+        LEVEL_TEST(the_range_is_found_anywhere),  LEVEL_TEST(the_first_equal_one_is_found),
+        LEVEL_TEST(logprob_is_rounded_once),      LEVEL_TEST(rows_are_combined),
+        LEVEL_TEST(combine_knows_what_is_finite), LEVEL_TEST(means_are_taken_in_double),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return levels_main(tests, sizeof tests / sizeof *tests, bench, argc, argv);
 }

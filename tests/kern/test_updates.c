@@ -1,97 +1,80 @@
 /* SPDX-License-Identifier: MIT */
-/* Kernels on flat arrays: checks, norms and updates, held against the formulas of kd/optim.h. */
-#include "arrays.h"
+/* Kernels on flat arrays: squares, scaling, and updates, held against the formulas of kd/optim.h
+ * in double, and against the reference bit by bit. */
+#include "levels.h"
 
-static void the_largest_magnitude_is_found(void **state)
+static void squares_are_summed_and_arrays_scaled(const kdi_kernels *kern)
 {
-    (void)state;
-    uint64_t random = 1;
-    for (size_t s = 0; s < ARRAYS_SIZES; s++) {
-        size_t count = arrays_sizes[s];
-        float *x = arrays_random(&random, count, 1.0), max = -1.0f;
-        assert_true(kdi_kern()->absmax_f32(x, count, &max));
-        float want = 0.0f;
-        for (size_t i = 0; i < count; i++) {
-            want = fmaxf(want, fabsf(x[i]));
-        }
-        arrays_equal("absmax", s, max, want);
-        static const float bad[] = {NAN, INFINITY, -INFINITY};
-        for (size_t i = 0; i < count; i++) {
-            float before = x[i];
-            x[i] = i % 2 ? 2.0f : -2.0f;
-            assert_true(kdi_kern()->absmax_f32(x, count, &max));
-            arrays_equal("absmax", i, max, 2.0f);
-            x[i] = bad[i % 3];
-            assert_false(kdi_kern()->absmax_f32(x, count, &max));
-            x[i] = before;
-        }
-        free(x);
-    }
-}
-
-static void squares_are_summed_and_arrays_scaled(void **state)
-{
-    (void)state;
     uint64_t random = 2;
-    for (size_t s = 0; s < ARRAYS_SIZES; s++) {
-        size_t count = arrays_sizes[s];
-        float *x = arrays_random(&random, count, 1e20); /* x^2 is no float */
-        float *before = arrays_copy(x, count);
-        double want = 0.0;
+    for (size_t n = 0; n <= 138; n++) {
+        static const double sizes[] = {1e20, 1.0, 1e-30}; /* x^2 is no float */
+        size_t count = n ? arrays_size(n - 1) : 0;
+        array x = array_random(&random, count, n % ARRAYS_OFFSETS, sizes[n % 3]);
+        array before = array_copy(&x);
+        double want = 0.0, got;
         for (size_t i = 0; i < count; i++) {
-            want += (double)x[i] * (double)x[i];
+            want += (double)x.x[i] * (double)x.x[i];
         }
-        arrays_near("sumsq", s, kdi_kern()->sumsq_f32(x, count), want, 1e-13 * want);
-        kdi_kern()->scale_f32(x, count, 0.3f);
+        LEVEL_QUIET(got = kern->sumsq_f32(x.x, count));
+        arrays_near("sumsq", n, got, want, 1e-13 * want);
+        LEVEL_QUIET(kern->scale_f32(x.x, count, 0.3f));
         for (size_t i = 0; i < count; i++) {
-            arrays_equal("scale", i, x[i], before[i] * 0.3f);
+            arrays_equal("scale", i, x.x[i], before.x[i] * 0.3f);
         }
-        arrays_guarded(x, count);
-        free(x);
-        free(before);
+        array_free(&x);
+        array_free(&before);
     }
 }
 
-/* Weights and their state in double, beside the float ones. */
-enum { MOST = 1000 };
-typedef struct twin {
-    size_t count;
-    float *w, *a, *s;
-    double dw[MOST], da[MOST], ds[MOST];
-} twin;
+/* ---- weights in three copies: the kernel's, the reference's, and in double ---- */
 
-static twin twin_create(uint64_t *random, size_t count)
+enum { MOST = 2049 };
+typedef struct triple {
+    size_t count;
+    array w, a, s, ref_w, ref_a, ref_s;
+    double dw[MOST], da[MOST], ds[MOST];
+} triple;
+
+static triple triple_create(uint64_t *random, size_t n)
 {
-    twin t = {.count = count};
-    assert_in_range(count, 0, MOST);
-    t.w = arrays_random(random, count, 1.0);
-    t.a = arrays_random(random, count, 0.0);
-    t.s = arrays_random(random, count, 0.0);
+    size_t count = n ? arrays_size(n - 1) : 0;
+    triple t = {.count = count};
+    t.w = array_random(random, count, n % ARRAYS_OFFSETS, 1.0);
+    t.a = array_random(random, count, n % 5, 0.0);
+    t.s = array_random(random, count, n % 3, 0.0);
+    t.ref_w = array_copy(&t.w);
+    t.ref_a = array_copy(&t.a);
+    t.ref_s = array_copy(&t.s);
     for (size_t i = 0; i < count; i++) {
-        t.dw[i] = (double)t.w[i];
+        t.dw[i] = (double)t.w.x[i];
     }
     return t;
 }
 
-static void twin_compare(const char *what, const twin *t, double tolerance)
+static void triple_compare(const char *what, const triple *t, double tolerance)
 {
     for (size_t i = 0; i < t->count; i++) {
-        arrays_near(what, i, (double)t->w[i], t->dw[i], tolerance);
+        arrays_near(what, i, (double)t->w.x[i], t->dw[i], tolerance);
+        arrays_equal(what, i, t->w.x[i], t->ref_w.x[i]);
+        arrays_equal(what, i, t->a.x[i], t->ref_a.x[i]);
+        arrays_equal(what, i, t->s.x[i], t->ref_s.x[i]);
     }
-    arrays_guarded(t->w, t->count);
-    arrays_guarded(t->a, t->count);
-    arrays_guarded(t->s, t->count);
 }
 
-static void twin_destroy(twin *t)
+static void triple_destroy(triple *t)
 {
-    free(t->w);
-    free(t->a);
-    free(t->s);
+    array_free(&t->w);
+    array_free(&t->a);
+    array_free(&t->s);
+    array_free(&t->ref_w);
+    array_free(&t->ref_a);
+    array_free(&t->ref_s);
 }
+
+/* ---- sgd ---- */
 
 /* m = mu m + g;  w -= r m, or r (g + mu m) for Nesterov. */
-static void sgd_in_double(const kdi_sgd *step, twin *t, const float *g)
+static void sgd_in_double(const kdi_sgd *step, triple *t, const float *g)
 {
     for (size_t i = 0; i < t->count; i++) {
         double gradient = step->scale * (double)g[i] + step->decay * t->dw[i];
@@ -100,9 +83,9 @@ static void sgd_in_double(const kdi_sgd *step, twin *t, const float *g)
     }
 }
 
-static void sgd_is_pytorchs(void **state)
+static void sgd_is_pytorchs(const kdi_kernels *kern)
 {
-    (void)state;
+    const kdi_kernels *ref = kdi_kern(KD_ISA_PORTABLE);
     uint64_t random = 3;
     static const kdi_sgd kinds[] = {
         {.rate = 0.1, .scale = 1.0},
@@ -112,22 +95,25 @@ static void sgd_is_pytorchs(void **state)
         {.rate = 0.05, .momentum = 0.9, .scale = 1.0, .decay = 0.01, .nesterov = true},
     };
     for (size_t kind = 0; kind < sizeof kinds / sizeof *kinds; kind++) {
-        for (size_t s = 0; s < ARRAYS_SIZES; s++) {
-            twin t = twin_create(&random, arrays_sizes[s]);
+        for (size_t n = 0; n <= 138; n++) {
+            triple t = triple_create(&random, n);
             for (int step = 0; step < 10; step++) {
-                float *g = arrays_random(&random, t.count, 1.0);
+                array g = array_random(&random, t.count, n % 4, 1.0);
                 bool plain = kind < 2; /* no memory for momentum */
-                kdi_kern()->sgd_f32(&kinds[kind], t.w, plain ? NULL : t.a, g, t.count);
-                sgd_in_double(&kinds[kind], &t, g);
-                free(g);
+                LEVEL_QUIET(kern->sgd_f32(&kinds[kind], t.w.x, plain ? NULL : t.a.x, g.x, t.count));
+                ref->sgd_f32(&kinds[kind], t.ref_w.x, plain ? NULL : t.ref_a.x, g.x, t.count);
+                sgd_in_double(&kinds[kind], &t, g.x);
+                array_free(&g);
             }
-            twin_compare("sgd", &t, 2e-6);
-            twin_destroy(&t);
+            triple_compare("sgd", &t, 2e-6);
+            triple_destroy(&t);
         }
     }
 }
 
-static void adam_in_double(const kdi_adam *step, twin *t, const float *g)
+/* ---- adam ---- */
+
+static void adam_in_double(const kdi_adam *step, triple *t, const float *g)
 {
     for (size_t i = 0; i < t->count; i++) {
         double gradient = step->scale * (double)g[i] + step->decay * t->dw[i];
@@ -138,13 +124,13 @@ static void adam_in_double(const kdi_adam *step, twin *t, const float *g)
     }
 }
 
-static void adam_is_kingmas(void **state)
+static void adam_is_kingmas(const kdi_kernels *kern)
 {
-    (void)state;
+    const kdi_kernels *ref = kdi_kern(KD_ISA_PORTABLE);
     uint64_t random = 4;
     for (int kind = 0; kind < 3; kind++) { /* plain, with decay (Adam), with shrinking (AdamW) */
-        for (size_t s = 0; s < ARRAYS_SIZES; s++) {
-            twin t = twin_create(&random, arrays_sizes[s]);
+        for (size_t n = 0; n <= 138; n++) {
+            triple t = triple_create(&random, n);
             for (int step = 1; step <= 10; step++) {
                 kdi_adam adam = {.rate = 0.01,
                                  .beta1 = 0.9,
@@ -155,20 +141,21 @@ static void adam_is_kingmas(void **state)
                                  .decay = kind == 1 ? 0.1 : 0.0,
                                  .shrink = kind == 2 ? 1.0 - 0.01 * 0.1 : 1.0,
                                  .scale = kind == 0 ? 0.5 : 1.0};
-                float *g = arrays_random(&random, t.count, 1.0);
-                kdi_kern()->adam_f32(&adam, t.w, t.a, t.s, g, t.count);
-                adam_in_double(&adam, &t, g);
-                free(g);
+                array g = array_random(&random, t.count, n % 4, 1.0);
+                LEVEL_QUIET(kern->adam_f32(&adam, t.w.x, t.a.x, t.s.x, g.x, t.count));
+                ref->adam_f32(&adam, t.ref_w.x, t.ref_a.x, t.ref_s.x, g.x, t.count);
+                adam_in_double(&adam, &t, g.x);
+                array_free(&g);
             }
-            twin_compare("adam", &t, 1e-5);
-            twin_destroy(&t);
+            triple_compare("adam", &t, 1e-5);
+            triple_destroy(&t);
         }
     }
 }
 
-static void adam_stands_still_without_gradient(void **state)
+static void adam_stands_still_without_gradient(const kdi_kernels *kern)
 {
-    (void)state;
+    enum { COUNT = 40 };
     kdi_adam step = {.rate = 0.1,
                      .beta1 = 0.9,
                      .beta2 = 0.999,
@@ -177,63 +164,53 @@ static void adam_stands_still_without_gradient(void **state)
                      .correction2 = 0.001,
                      .shrink = 1.0,
                      .scale = 1.0};
-    float w[] = {1.0f, -2.0f}, a[2] = {0}, s[2] = {0}, g[2] = {0};
-    kdi_kern()->adam_f32(&step, w, a, s, g, 2);
-    arrays_equal("adam", 0, w[0], 1.0f); /* 0/0 is not a step */
-    arrays_equal("adam", 1, w[1], -2.0f);
-}
-
-static double length_of(const float *x, size_t count)
-{
-    double sum = 0.0;
-    for (size_t i = 0; i < count; i++) {
-        sum += (double)x[i] * (double)x[i];
+    float w[COUNT], a[COUNT] = {0}, s[COUNT] = {0}, g[COUNT] = {0};
+    for (size_t i = 0; i < COUNT; i++) {
+        w[i] = (float)i - 7.0f;
     }
-    return sqrt(sum);
-}
-
-static void long_rows_are_cut_to_the_limit(void **state)
-{
-    (void)state;
-    uint64_t random = 5;
-    for (size_t s = 1; s < ARRAYS_SIZES; s++) {
-        size_t columns = arrays_sizes[s], rows = 9, cut = 0;
-        float *w = arrays_random(&random, rows * columns, 1.0);
-        for (size_t i = 0; i < rows * columns; i++) {
-            w[i] *= (float)(i / columns); /* row 0 is zero, the last the longest */
-        }
-        float *before = arrays_copy(w, rows * columns);
-        double limit = 0.5 * length_of(w + (rows - 1) * columns, columns);
-        kdi_kern()->max_norm_f32(w, rows, columns, limit);
-        for (size_t row = 0; row < rows; row++) {
-            float *now = w + row * columns, *then = before + row * columns;
-            double length = length_of(then, columns);
-            double factor = length > limit ? limit / length : 1.0;
-            cut += length > limit;
-            for (size_t j = 0; j < columns; j++) {
-                double want = (double)then[j] * factor;
-                arrays_near("max_norm", j, (double)now[j], want, 3e-7 * fabs(want));
-            }
-            if (length <= limit) {
-                assert_memory_equal(now, then, columns * sizeof *now);
-            }
-        }
-        assert_in_range(cut, 1, rows - 1);
-        arrays_guarded(w, rows * columns);
-        free(w);
-        free(before);
+    LEVEL_QUIET(kern->adam_f32(&step, w, a, s, g, COUNT)); /* 0/0 is not a step */
+    for (size_t i = 0; i < COUNT; i++) {
+        arrays_equal("adam", i, w[i], (float)i - 7.0f);
     }
 }
 
-int main(void)
+/* ---- benchmark ---- */
+
+static void bench(const kdi_kernels *kern)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_largest_magnitude_is_found),
-        cmocka_unit_test(squares_are_summed_and_arrays_scaled),
-        cmocka_unit_test(sgd_is_pytorchs),
-        cmocka_unit_test(adam_is_kingmas),
-        cmocka_unit_test(adam_stands_still_without_gradient),
-        cmocka_unit_test(long_rows_are_cut_to_the_limit),
+    uint64_t random = 9;
+    for (size_t n = 0; n < BENCH_SIZES; n++) {
+        size_t k = bench_sizes[n];
+        array w = array_random(&random, k, 0, 1.0), g = array_random(&random, k, 0, 1.0);
+        array a = array_random(&random, k, 0, 0.0), s = array_random(&random, k, 0, 0.0);
+        kdi_sgd sgd = {.rate = 1e-9, .momentum = 0.9, .scale = 1.0};
+        kdi_adam adam = {.rate = 1e-9,
+                         .beta1 = 0.9,
+                         .beta2 = 0.999,
+                         .epsilon = 1e-8,
+                         .correction1 = 1.0,
+                         .correction2 = 1.0,
+                         .shrink = 1.0,
+                         .scale = 1.0};
+        BENCH_ELEMENTS(kern, "sumsq", k, (void)kern->sumsq_f32(w.x, k));
+        BENCH_ELEMENTS(kern, "scale", k, kern->scale_f32(w.x, k, 1.0f));
+        BENCH_ELEMENTS(kern, "sgd", k, kern->sgd_f32(&sgd, w.x, NULL, g.x, k));
+        BENCH_ELEMENTS(kern, "sgd, momentum", k, kern->sgd_f32(&sgd, w.x, a.x, g.x, k));
+        BENCH_ELEMENTS(kern, "adam", k, kern->adam_f32(&adam, w.x, a.x, s.x, g.x, k));
+        array_free(&w);
+        array_free(&g);
+        array_free(&a);
+        array_free(&s);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const level_test tests[] = {
+        LEVEL_TEST(squares_are_summed_and_arrays_scaled),
+        LEVEL_TEST(sgd_is_pytorchs),
+        LEVEL_TEST(adam_is_kingmas),
+        LEVEL_TEST(adam_stands_still_without_gradient),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return levels_main(tests, sizeof tests / sizeof *tests, bench, argc, argv);
 }

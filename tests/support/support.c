@@ -44,6 +44,7 @@ void support_normals(uint64_t *state, float *out, size_t count, double scale)
 
 /* ---- memory ---- */
 
+#define HUGE_PAGE ((size_t)2 << 20) /* the most that is asked for as alignment */
 #define MARK UINT64_C(0x6b64207465737473)
 #define MOST ((size_t)1 << 30) /* a larger block is out of memory, whatever the machine has */
 
@@ -83,7 +84,7 @@ static void give(void *user, void *pointer, size_t size)
         memcpy(&h, start - sizeof h, sizeof h);
     }
     size_t head = (size_t)(h.mark ^ MARK);
-    if (head < sizeof h || head > 4096 || h.size != size) {
+    if (head < sizeof h || head > HUGE_PAGE || h.size != size) {
         atomic_fetch_add(&m->wrong, 1);
         return;
     }
