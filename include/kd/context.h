@@ -15,7 +15,8 @@
  *
  * The BLAS must then run single-threaded: two pools of threads on the same cores are slower than
  * one. Its setting belongs to the process, so libkd never changes it on its own:
- * kd_blas_set_single() is the call that does.
+ * kd_blas_set_single() is the call that does. Several threads can't call a serial build of OpenBLAS
+ * at once; with one libkd takes kernels of its own for all products, on x86-64.
  */
 #ifndef KD_CONTEXT_H
 #define KD_CONTEXT_H

@@ -7,6 +7,7 @@ struct kd_context {
     kdi_allocator allocator;
     kdi_pool *pool; /* NULL for one thread */
     const kdi_kernels *kern;
+    bool own_products;
 };
 
 static kd_status check(const kd_context_options *o, kd_error *error)
@@ -29,6 +30,12 @@ static kd_status check(const kd_context_options *o, kd_error *error)
 
 static kd_status check_blas(const kd_context_options *o, kd_error *error)
 {
+    if (o->threads > 1 && !kdi_port_blas_shared() && !kdi_kern(o->isa)->fast) {
+        return kdi_base_fail(error, KD_ERR_BLAS_THREADS, 1,
+                             "options.threads is %i, but this OpenBLAS is a serial build, which "
+                             "several threads can't call at once",
+                             (int64_t)o->threads);
+    }
     int32_t count = o->threads > 1 ? kdi_port_blas_threads() : 1;
     if (count > 1) {
         return kdi_base_fail(error, KD_ERR_BLAS_THREADS, 1,
@@ -78,6 +85,7 @@ kd_status kd_context_create(const kd_context_options *options, kd_context **out_
     }
     context->allocator = allocator;
     context->kern = kdi_kern(o.isa);
+    context->own_products = context->kern->fast && !kdi_port_blas_shared();
     atomic_init(&context->refs, 1);
     if (o.threads > 1) {
         status = kdi_port_pool_create(&allocator, (size_t)o.threads, &context->pool, error);
@@ -116,6 +124,11 @@ void kdi_ctx_delete(kd_context *context, void *pointer, size_t size)
 const kdi_kernels *kdi_ctx_kern(const kd_context *context)
 {
     return context ? context->kern : kdi_kern(0);
+}
+
+bool kdi_ctx_own_products(const kd_context *context)
+{
+    return context->own_products;
 }
 
 size_t kdi_ctx_threads(const kd_context *context)

@@ -21,6 +21,9 @@ kd_context *kdi_ctx_retain(kd_context *context);
 /** The kernels that it may use; NULL = the processor's best. */
 const kdi_kernels *kdi_ctx_kern(const kd_context *context);
 
+/** Whether products are libkd's own, because the BLAS can't be called by several threads. */
+bool kdi_ctx_own_products(const kd_context *context);
+
 /** Threads that work, the caller's included; 1 for NULL. */
 size_t kdi_ctx_threads(const kd_context *context);
 

@@ -7,9 +7,10 @@
 
 #include "kern/dropout_vec.h"
 #include "kern/elements_vec.h"
+#include "kern/gemm_vec.h"
 #include "kern/plain.h"
 #include "kern/products_vec.h"
 #include "kern/rows_vec.h"
 #include "kern/scores_vec.h"
 
-KDI_KERN_TABLE(avx2, "AVX2");
+KDI_KERN_TABLE(avx2, "AVX2", true);

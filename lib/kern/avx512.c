@@ -7,9 +7,10 @@
 
 #include "kern/dropout_vec.h"
 #include "kern/elements_vec.h"
+#include "kern/gemm_vec.h"
 #include "kern/plain.h"
 #include "kern/products_vec.h"
 #include "kern/rows_vec.h"
 #include "kern/scores_vec.h"
 
-KDI_KERN_TABLE(avx512, "AVX-512");
+KDI_KERN_TABLE(avx512, "AVX-512", true);

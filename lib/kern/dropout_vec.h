@@ -35,10 +35,10 @@ KDI_INLINE void philox_round(const uint32_t key[2], bits word[4])
 }
 
 /* The words of one span of 128 elements, [4,KDI_RNG_BLOCKS], and a vector that may be loaded. */
-enum { SPAN = 8 * KDI_RNG_BLOCKS, WORDS = 4 * KDI_RNG_BLOCKS + VEC };
+enum { DROP_SPAN = 8 * KDI_RNG_BLOCKS, DROP_WORDS = 4 * KDI_RNG_BLOCKS + VEC };
 
 static void span_fill(const round_keys *keys, const kdi_drop *drop, size_t index,
-                      uint32_t out[WORDS])
+                      uint32_t out[DROP_WORDS])
 {
     const bits rest[3] = {bits_all(drop->epoch), bits_all((uint32_t)drop->id),
                           bits_all((uint32_t)(drop->id >> 32))};
@@ -67,11 +67,12 @@ KDI_INLINE void drop_step(bits word, bits threshold, vec scale, const float *x, 
 KDI_INLINE void drop_span(const uint32_t *words, bits threshold, vec scale, const float *x,
                           float *y)
 {
-    for (size_t i = 0; i < SPAN / 2; i += VEC) {
+    for (size_t i = 0; i < DROP_SPAN / 2; i += VEC) {
         drop_step(bits_upwards(bits_load(words + i)), threshold, scale, x + i, y + i, VEC);
     }
-    for (size_t i = 0; i < SPAN / 2; i += VEC) {
-        drop_step(bits_load(words + i), threshold, scale, x + SPAN / 2 + i, y + SPAN / 2 + i, VEC);
+    for (size_t i = 0; i < DROP_SPAN / 2; i += VEC) {
+        drop_step(bits_load(words + i), threshold, scale, x + DROP_SPAN / 2 + i,
+                  y + DROP_SPAN / 2 + i, VEC);
     }
 }
 
@@ -80,10 +81,10 @@ static void drop_part(const uint32_t *words, bits threshold, vec scale, const fl
                       size_t first, size_t last)
 {
     for (size_t i = first; i < last;) {
-        bool low = i < SPAN / 2;
-        size_t end = low && last > SPAN / 2 ? SPAN / 2 : last;
+        bool low = i < DROP_SPAN / 2;
+        size_t end = low && last > DROP_SPAN / 2 ? DROP_SPAN / 2 : last;
         size_t n = end - i < VEC ? end - i : VEC;
-        bits word = bits_load(words + (low ? i : i - SPAN / 2));
+        bits word = bits_load(words + (low ? i : i - DROP_SPAN / 2));
         word = low ? bits_upwards(word) : word;
         drop_step(word, threshold, scale, x + (i - first), y + (i - first), n);
         i += n;
@@ -95,12 +96,12 @@ void KDI_K(dropout_f32)(const kdi_drop *drop, const float *x, float *y, size_t f
     const round_keys keys = keys_of(drop->key);
     const bits threshold = bits_all(drop->threshold << 16);
     const vec scale = vec_all(drop->scale);
-    uint32_t words[WORDS] = {0};
+    uint32_t words[DROP_WORDS] = {0};
     for (size_t done = 0; done < width;) {
-        size_t begin = (first + done) % SPAN;
-        size_t end = width - done < SPAN - begin ? begin + (width - done) : SPAN;
-        span_fill(&keys, drop, (first + done) / SPAN, words);
-        if (end - begin == SPAN) {
+        size_t begin = (first + done) % DROP_SPAN;
+        size_t end = width - done < DROP_SPAN - begin ? begin + (width - done) : DROP_SPAN;
+        span_fill(&keys, drop, (first + done) / DROP_SPAN, words);
+        if (end - begin == DROP_SPAN) {
             drop_span(words, threshold, scale, x + done, y + done);
         } else {
             drop_part(words, threshold, scale, x + done, y + done, begin, end);

@@ -3,8 +3,9 @@
  * exp and log on vectors, for every vec_*.h.
  *
  * The polynomials are minimax fits of the relative error, with the leading coefficients exact:
- * 2^r = 1 + r P(r) on [-1/2, 1/2], off by less than 2^-28; and on [sqrt(1/2) - 1, sqrt(2) - 1]
- * log(1 + f) = f - f^2/2 + f^3 Q(f), off by less than 2^-27.
+ * 2^r = 1 + r P(r) on [-1/2, 1/2], off by less than 2^-28; and on [sqrt(1/2) - 1, sqrt(2) - 1],
+ * log(1 + f) = f - f^2/2 + f^3 Q(f), off by less than 2^-27. Over all floats, exp is within 1.23
+ * ulp and log within 0.85.
  */
 #ifndef KDI_KERN_ELEMENTS_VEC_H
 #define KDI_KERN_ELEMENTS_VEC_H
@@ -17,10 +18,13 @@ KDI_INLINE void powers(const vec *r, size_t n, vec *p)
 {
     static const float factors[] = {0x1.5f7276p-10f, 0x1.3b270ep-7f, 0x1.c6ae72p-5f,
                                     0x1.ebfbe2p-3f,  0x1.62e432p-1f, 1.0f};
+    KDI_UNROLL
     for (size_t j = 0; j < n; j++) {
         p[j] = vec_all(0x1.470b68p-13f);
     }
+    KDI_UNROLL
     for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+        KDI_UNROLL
         for (size_t j = 0; j < n; j++) {
             p[j] = vec_fma(p[j], r[j], vec_all(factors[i]));
         }

@@ -77,6 +77,22 @@ typedef struct kdi_given {
     float least;    /**< Smallest p_i. A NaN is not seen here; mass is then NaN. */
 } kdi_given;
 
+/** A product c[rows,columns] = beta c + a b of which `depth` products are summed for each element:
+ * a at row i and step k is a[i a_row + k a_step], b[depth,columns] has a stride. */
+typedef struct kdi_product {
+    size_t rows;
+    size_t columns;
+    size_t depth;
+    const float *a;
+    size_t a_row;
+    size_t a_step;
+    const float *b;
+    size_t b_stride;
+    float beta; /**< With 0, c is not read. */
+    float *c;
+    size_t c_stride;
+} kdi_product;
+
 /**
  * Scores that every table can serve: finite or -inf, at most this in magnitude. A row outside, or a
  * scale outside, goes to the reference.
@@ -88,6 +104,7 @@ typedef struct kdi_given {
 /** One implementation of every operation. */
 typedef struct kdi_kernels {
     const char *name;
+    bool fast; /**< Its small products are worth calling; the reference's are for clarity. */
 
     /* ---- elements (rows) ---- */
 
@@ -117,7 +134,7 @@ typedef struct kdi_kernels {
     /** The same with p given as probabilities; mass, entropy, cross within 1e-6 relative. */
     size_t (*compare_given_f32)(const kdi_scores *q, const float *p, size_t k, float *eq,
                                 kdi_given *out);
-    /** out_i = a_i - log_sum, rounded once; -inf stays. out may be x. */
+    /** out_i = a_i - log_sum, rounded once; -inf stays. out may be x. The same bits everywhere. */
     void (*logprob_f32)(const kdi_scores *s, size_t k, double log_sum, float *out);
     /**
      * out_i = sum_r factors[r] rows[r][i], r below m <= 8; out may be one of the rows. Within 4 ulp
@@ -125,15 +142,18 @@ typedef struct kdi_kernels {
      */
     bool (*combine_f32)(const float *const *rows, const float *factors, size_t m, size_t k,
                         float *out);
-    /** out_i = sum_r weights[r] rows[r][i], r below m, in double and rounded once. */
+    /** out_i = sum_r weights[r] rows[r][i], r below m, in double, rounded once. The same bits
+     * everywhere. */
     void (*mean_f32)(const float *const *rows, const double *weights, size_t m, size_t k,
                      float *out);
 
-    /* ---- small products, for batches too small for a GEMM ---- */
+    /* ---- products that read their operands where they lie ---- */
 
     /** y[n,rows] = x[n,columns] w[rows,columns]^T, the rows of w dense. Like a GEMM's rounding. */
     void (*dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, size_t rows,
                      size_t columns, float *y, size_t y_stride);
+    /** The product. Like a GEMM's rounding. */
+    void (*product_f32)(const kdi_product *product);
     /** out[columns] = d[rows] w[rows,columns], the rows of w w_stride apart. */
     void (*sum_rows_f32)(const float *d, const float *w, size_t rows, size_t columns,
                          size_t w_stride, float *out);

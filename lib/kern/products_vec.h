@@ -21,11 +21,14 @@ KDI_INLINE void dots_step(const dots *d, const float *x, size_t c, size_t n, siz
 {
     const vec zero = vec_all(0.0f);
     vec of_x[CASES];
+    KDI_UNROLL
     for (size_t i = 0; i < cases; i++) {
         of_x[i] = vec_load(x + i * d->x_stride + c, n, zero);
     }
+    KDI_UNROLL
     for (size_t r = 0; r < ROWS; r++) {
         vec w = vec_held(vec_load(d->w[r] + c, n, zero));
+        KDI_UNROLL
         for (size_t i = 0; i < cases; i++) {
             sum[i * ROWS + r] = vec_fma(of_x[i], w, sum[i * ROWS + r]);
         }
@@ -36,6 +39,7 @@ KDI_INLINE void dots_step(const dots *d, const float *x, size_t c, size_t n, siz
 KDI_INLINE void dots_of(const dots *d, const float *x, size_t cases, float *y)
 {
     vec sum[CASES * ROWS];
+    KDI_UNROLL
     for (size_t i = 0; i < cases * ROWS; i++) {
         sum[i] = vec_all(0.0f);
     }
@@ -46,6 +50,7 @@ KDI_INLINE void dots_of(const dots *d, const float *x, size_t cases, float *y)
     if (c < d->columns) {
         dots_step(d, x, c, d->columns - c, cases, sum);
     }
+    KDI_UNROLL
     for (size_t i = 0; i < cases; i++) {
         const vec *s = sum + i * ROWS;
         _mm_storeu_ps(y + i * d->y_stride, vec_sum4(s[0], s[1], s[2], s[3]));
@@ -82,6 +87,7 @@ void KDI_K(dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, 
     dots d = {.columns = columns, .x_stride = x_stride, .y_stride = y_stride};
     for (size_t j = 0; rows >= ROWS && j < rows; j += ROWS) {
         size_t first = rows - j < ROWS ? rows - ROWS : j;
+        KDI_UNROLL
         for (size_t r = 0; r < ROWS; r++) {
             d.w[r] = w + (first + r) * columns;
         }
@@ -89,6 +95,7 @@ void KDI_K(dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, 
     }
     for (size_t i = 0; rows < ROWS && i < n; i++) { /* too few for a block: some are there twice */
         float some[ROWS];
+        KDI_UNROLL
         for (size_t r = 0; r < ROWS; r++) {
             d.w[r] = w + (r < rows ? r : 0) * columns;
         }
@@ -97,31 +104,30 @@ void KDI_K(dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, 
     }
 }
 
-/* out += `count` rows of w, or = for the first ones. */
-KDI_INLINE void sum_rows_step(const float *d, const float *w, size_t count, size_t w_stride,
-                              bool first, size_t n, float *out)
+/* n columns of out += ROWS rows of w, or = for the first ones. */
+KDI_INLINE void sum_rows_step(const float *d, const float *w, size_t w_stride, bool first, size_t n,
+                              float *out)
 {
     const vec zero = vec_all(0.0f);
     vec sum = first ? zero : vec_load(out, n, zero);
-    for (size_t r = 0; r < count; r++) {
+    KDI_UNROLL
+    for (size_t r = 0; r < ROWS; r++) {
         sum = vec_fma(vec_load(w + r * w_stride, n, zero), vec_all(d[r]), sum);
     }
     vec_store(out, n, sum);
 }
 
-KDI_INLINE void sum_rows_block(const float *d, const float *w, size_t count, size_t w_stride,
-                               bool first, size_t columns, float *out)
+/* out = the rows, fewer than ROWS. */
+KDI_INLINE void sum_rows_few(const float *d, const float *w, size_t rows, size_t columns,
+                             size_t w_stride, float *out)
 {
-    float factor[ROWS];
-    for (size_t r = 0; r < count; r++) {
-        factor[r] = d[r];
-    }
-    size_t c = 0;
-    for (; columns - c >= VEC; c += VEC) {
-        sum_rows_step(factor, w + c, count, w_stride, first, VEC, out + c);
-    }
-    if (c < columns) {
-        sum_rows_step(factor, w + c, count, w_stride, first, columns - c, out + c);
+    const vec zero = vec_all(0.0f);
+    for (size_t c = 0; c < columns; c += VEC) {
+        vec sum = zero;
+        for (size_t r = 0; r < rows; r++) {
+            sum = vec_fma(vec_load(w + r * w_stride + c, columns - c, zero), vec_all(d[r]), sum);
+        }
+        vec_store(out + c, columns - c, sum);
     }
 }
 
@@ -130,17 +136,19 @@ void KDI_K(sum_rows_f32)(const float *d, const float *w, size_t rows, size_t col
                          size_t w_stride, float *out)
 {
     size_t j = rows % ROWS;
-    if (rows == 0) {
-        memset(out, 0, columns * sizeof *out);
-    } else if (j == 1) {
-        sum_rows_block(d, w, 1, w_stride, true, columns, out);
-    } else if (j == 2) {
-        sum_rows_block(d, w, 2, w_stride, true, columns, out);
-    } else if (j == 3) {
-        sum_rows_block(d, w, 3, w_stride, true, columns, out);
+    if (j > 0 || rows == 0) {
+        sum_rows_few(d, w, j, columns, w_stride, out);
     }
     for (; j < rows; j += ROWS) {
-        sum_rows_block(d + j, w + j * w_stride, ROWS, w_stride, j == 0, columns, out);
+        const float *of_w = w + j * w_stride;
+        const float factor[ROWS] = {d[j], d[j + 1], d[j + 2], d[j + 3]};
+        size_t c = 0;
+        for (; columns - c >= VEC; c += VEC) {
+            sum_rows_step(factor, of_w + c, w_stride, j == 0, VEC, out + c);
+        }
+        if (c < columns) {
+            sum_rows_step(factor, of_w + c, w_stride, j == 0, columns - c, out + c);
+        }
     }
 }
 

@@ -61,6 +61,7 @@ KDI_INLINE bool combine_step(const float *const *rows, const float *factors, siz
 {
     const vec zero = vec_all(0.0f);
     vec sum = vec_load(rows[0] + i, n, zero) * vec_all(factors[0]);
+    KDI_UNROLL
     for (size_t r = 1; r < m; r++) {
         sum = vec_fma(vec_load(rows[r] + i, n, zero), vec_all(factors[r]), sum);
     }
@@ -171,16 +172,19 @@ KDI_INLINE void colsum_step(const float *d, size_t rows, size_t n, size_t stride
                             float *out, size_t vectors)
 {
     half low[2], high[2], a, b;
+    KDI_UNROLL
     for (size_t j = 0; j < vectors; j++) {
         low[j] = high[j] = half_all(0.0);
     }
     for (size_t i = 0; i < rows; i++) {
+        KDI_UNROLL
         for (size_t j = 0; j < vectors; j++) {
             half_load(d + i * stride + j * VEC, n, &a, &b);
             low[j] += a;
             high[j] += b;
         }
     }
+    KDI_UNROLL
     for (size_t j = 0; j < vectors; j++) {
         half_load(out + j * VEC, beta == 0.0f ? 0 : n, &a, &b); /* beta = 0: not read */
         low[j] = half_fma(half_all((double)beta), a, low[j]);
@@ -196,10 +200,7 @@ void KDI_K(colsum_f32)(const float *d, size_t n, size_t width, size_t stride, fl
     for (; width - j >= 2 * VEC; j += 2 * VEC) {
         colsum_step(d + j, n, VEC, stride, beta, out + j, 2);
     }
-    for (; width - j >= VEC; j += VEC) {
-        colsum_step(d + j, n, VEC, stride, beta, out + j, 1);
-    }
-    if (j < width) {
+    for (; j < width; j += VEC) {
         colsum_step(d + j, n, width - j, stride, beta, out + j, 1);
     }
 }

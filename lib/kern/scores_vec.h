@@ -15,7 +15,9 @@
  * small to have an e counts as `lowest`, whose e, 2^-152, is 0 as a float. So no lane ever holds
  * garbage, overflows, or meets infinity minus infinity.
  *
- * Sums run in float over STEPS vectors, then in double: within 1e-6 for any length.
+ * e is within 1.23 ulp. Sums run in float over STEPS vectors, then in double: within 2e-7 where
+ * they were measured, on up to 128000 elements. The largest x, whose e is 1, stay out of them:
+ * `below` tells them apart and counts the others.
  */
 #ifndef KDI_KERN_SCORES_VEC_H
 #define KDI_KERN_SCORES_VEC_H
@@ -28,6 +30,7 @@ enum { ABREAST = 32 / VEC, PAIRS = 16 / VEC };
 /* Behind the end of a row: nothing, but finite. */
 #define NO_SCORE (-1e26f)
 
+/* A row's numbers, as explained above, in all lanes. */
 typedef struct scores {
     vec shift, top, lowest, c_high, c_low, part, whole;
 } scores;
@@ -77,20 +80,24 @@ typedef struct step {
 KDI_INLINE void weigh(step *steps, size_t n)
 {
     vec y[4], whole[4], r[4], p[4];
+    KDI_UNROLL
     for (size_t j = 0; j < n; j++) {
         const scores *s = steps[j].s;
         vec all = steps[j].x - s->shift;
         y[j] = vec_max(s->lowest, all);
         steps[j].d = (steps[j].cut ? y[j] : all) - s->top;
     }
+    KDI_UNROLL
     for (size_t j = 0; j < n; j++) {
         whole[j] = vec_round(vec_fms(y[j], steps[j].s->c_high, steps[j].s->part));
     }
+    KDI_UNROLL
     for (size_t j = 0; j < n; j++) {
         const scores *s = steps[j].s;
         r[j] = vec_fms(y[j], s->c_high, whole[j]) + vec_fms(y[j], s->c_low, s->part);
     }
     powers(r, n, p);
+    KDI_UNROLL
     for (size_t j = 0; j < n; j++) {
         mask below = vec_less(y[j], steps[j].s->top);
         vec e = vec_scale_in(below, p[j], whole[j] - steps[j].s->whole);
@@ -124,12 +131,17 @@ KDI_INLINE void exps_step(const scores *s, const float *x, size_t n, size_t vect
 {
     const vec none = vec_all(NO_SCORE);
     step steps[4];
+    KDI_UNROLL
     for (size_t j = 0; j < vectors; j++) {
         vec v = vec_load(x + j * VEC, n, none);
         steps[j] = (step){.s = s, .sums = sums, .x = v, .cut = true};
     }
     weigh(steps, vectors);
-    for (size_t j = 0; e && j < vectors; j++) {
+    if (!e) {
+        return;
+    }
+    KDI_UNROLL
+    for (size_t j = 0; j < vectors; j++) {
         vec_store(e + j * VEC, n, steps[j].e);
     }
 }
@@ -146,12 +158,8 @@ void KDI_K(exps_f32)(const kdi_scores *s, size_t k, float *e, kdi_sums *out)
         for (; end - i >= ABREAST * VEC; i += ABREAST * VEC) {
             exps_step(&row, s->x + i, VEC, ABREAST, e ? e + i : NULL, &sums);
         }
-        for (; end - i >= VEC; i += VEC) {
-            exps_step(&row, s->x + i, VEC, 1, e ? e + i : NULL, &sums);
-        }
-        if (i < end) {
+        for (; i < end; i += end - i < VEC ? end - i : VEC) {
             exps_step(&row, s->x + i, end - i, 1, e ? e + i : NULL, &sums);
-            i = end;
         }
         total_add(&total, sums.rest, sums.spread, zero, zero);
     }
@@ -176,6 +184,7 @@ KDI_INLINE void compare_step(const pair *both, size_t i, size_t n, size_t vector
 {
     const vec none = vec_all(NO_SCORE);
     step steps[4];
+    KDI_UNROLL
     for (size_t j = 0; j < vectors; j++) {
         vec q = vec_load(both->xq + i + j * VEC, n, none);
         vec p = vec_load(both->xp + i + j * VEC, n, none);
@@ -183,6 +192,7 @@ KDI_INLINE void compare_step(const pair *both, size_t i, size_t n, size_t vector
         steps[2 * j + 1] = (step){.s = &both->p, .sums = &sums->p, .x = p, .cut = true};
     }
     weigh(steps, 2 * vectors);
+    KDI_UNROLL
     for (size_t j = 0; j < vectors; j++) {
         step q = steps[2 * j], p = steps[2 * j + 1];
         sums->gap = vec_fma(p.e, vec_fms(p.d, both->ratio, q.d), sums->gap);
@@ -209,15 +219,11 @@ size_t KDI_K(compare_f32)(const kdi_scores *q, const kdi_scores *p, size_t k, fl
         lanes_clear(&sums.q);
         lanes_clear(&sums.p);
         sums.gap = zero;
-        for (; PAIRS > 1 && end - i >= PAIRS * VEC; i += PAIRS * VEC) {
+        for (; end - i >= PAIRS * VEC; i += PAIRS * VEC) {
             compare_step(&both, i, VEC, PAIRS, &sums);
         }
-        for (; end - i >= VEC; i += VEC) {
-            compare_step(&both, i, VEC, 1, &sums);
-        }
-        if (i < end) {
+        for (; i < end; i += end - i < VEC ? end - i : VEC) {
             compare_step(&both, i, end - i, 1, &sums);
-            i = end;
         }
         total_add(&of_rows, sums.q.rest, sums.q.spread, sums.p.rest, sums.p.spread);
         gap += (double)vec_sum(sums.gap);

@@ -6,7 +6,7 @@
 
 #include "port/port.h"
 
-KDI_KERN_TABLE(ref, "portable");
+KDI_KERN_TABLE(ref, "portable", false);
 
 const kdi_kernels *kdi_kern(int32_t isa)
 {

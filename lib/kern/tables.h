@@ -31,6 +31,7 @@
                               float *out);                                                         \
     void kdi_k_dots_f32_##isa(const float *x, size_t n, size_t x_stride, const float *w,           \
                               size_t rows, size_t columns, float *y, size_t y_stride);             \
+    void kdi_k_product_f32_##isa(const kdi_product *product);                                      \
     void kdi_k_sum_rows_f32_##isa(const float *d, const float *w, size_t rows, size_t columns,     \
                                   size_t w_stride, float *out);                                    \
     void kdi_k_axpby_f32_##isa(float alpha, const float *x, float beta, float *y, size_t count);   \
@@ -52,9 +53,10 @@
                               size_t count);                                                       \
     extern const kdi_kernels kdi_kern_##isa
 
-#define KDI_KERN_TABLE(isa, words)                                                                 \
+#define KDI_KERN_TABLE(isa, words, quick)                                                          \
     const kdi_kernels kdi_kern_##isa = {                                                           \
         .name = words,                                                                             \
+        .fast = quick,                                                                             \
         .exp_f32 = kdi_k_exp_f32_##isa,                                                            \
         .log_f32 = kdi_k_log_f32_##isa,                                                            \
         .range_f32 = kdi_k_range_f32_##isa,                                                        \
@@ -66,6 +68,7 @@
         .combine_f32 = kdi_k_combine_f32_##isa,                                                    \
         .mean_f32 = kdi_k_mean_f32_##isa,                                                          \
         .dots_f32 = kdi_k_dots_f32_##isa,                                                          \
+        .product_f32 = kdi_k_product_f32_##isa,                                                    \
         .sum_rows_f32 = kdi_k_sum_rows_f32_##isa,                                                  \
         .axpby_f32 = kdi_k_axpby_f32_##isa,                                                        \
         .bias_f32 = kdi_k_bias_f32_##isa,                                                          \

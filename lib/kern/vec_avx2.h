@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KDI_INLINE static inline __attribute__((always_inline))
+#include "kern/vec.h"
 
 enum { VEC = 8 };
 typedef __m256 vec;
@@ -31,7 +31,7 @@ KDI_INLINE mask mask_first(size_t n)
 
 KDI_INLINE vec vec_load(const float *x, size_t n, vec rest)
 {
-    if (n >= VEC) {
+    if (VEC_WHOLE(n)) {
         return _mm256_loadu_ps(x);
     }
     mask m = mask_first(n);
@@ -103,7 +103,7 @@ KDI_INLINE vec power_of_2(bits n)
 /* In two steps: 2^n need not be a float. The first one is exact. */
 KDI_INLINE vec vec_scale(vec v, vec n)
 {
-    bits whole = _mm256_cvtps_epi32(vec_max(vec_all(-250.0f), n));
+    bits whole = _mm256_cvtps_epi32(n);
     bits part = _mm256_srai_epi32(whole, 1);
     return v * power_of_2(part) * power_of_2(_mm256_sub_epi32(whole, part));
 }
@@ -212,7 +212,7 @@ KDI_INLINE half half_fma(half a, half b, half c)
 
 KDI_INLINE void half_load(const float *x, size_t n, half *out_low, half *out_high)
 {
-    if (n >= VEC) {
+    if (VEC_WHOLE(n)) {
         *out_low = _mm256_cvtps_pd(_mm_loadu_ps(x));
         *out_high = _mm256_cvtps_pd(_mm_loadu_ps(x + VEC / 2));
     } else {

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KDI_INLINE static inline __attribute__((always_inline))
+#include "kern/vec.h"
 
 enum { VEC = 16 };
 typedef __m512 vec;
@@ -29,18 +29,18 @@ KDI_INLINE vec vec_all(float value)
 /* The lanes below n. */
 KDI_INLINE mask mask_first(size_t n)
 {
-    return n >= VEC ? (mask)0xFFFF : (mask)((1u << n) - 1u);
+    return (mask)(n >= VEC ? 0xFFFFu : (1u << n) - 1u);
 }
 
 /* x[n], then `rest`. */
 KDI_INLINE vec vec_load(const float *x, size_t n, vec rest)
 {
-    return n >= VEC ? _mm512_loadu_ps(x) : _mm512_mask_loadu_ps(rest, mask_first(n), x);
+    return VEC_WHOLE(n) ? _mm512_loadu_ps(x) : _mm512_mask_loadu_ps(rest, mask_first(n), x);
 }
 
 KDI_INLINE void vec_store(float *x, size_t n, vec v)
 {
-    if (n >= VEC) {
+    if (VEC_WHOLE(n)) {
         _mm512_storeu_ps(x, v);
     } else {
         _mm512_mask_storeu_ps(x, mask_first(n), v);
@@ -83,7 +83,7 @@ KDI_INLINE vec vec_round(vec v)
     return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
 }
 
-/* v 2^n for whole n from -300 to 300, rounded once. */
+/* v 2^n for v near 1 and whole n from -250 to 250, rounded once. */
 KDI_INLINE vec vec_scale(vec v, vec n)
 {
     return _mm512_scalef_ps(v, n);
@@ -198,7 +198,7 @@ KDI_INLINE half half_fma(half a, half b, half c)
 /* x[n] as doubles, 0 behind it. */
 KDI_INLINE void half_load(const float *x, size_t n, half *out_low, half *out_high)
 {
-    if (n >= VEC) {
+    if (VEC_WHOLE(n)) {
         *out_low = _mm512_cvtps_pd(_mm256_loadu_ps(x));
         *out_high = _mm512_cvtps_pd(_mm256_loadu_ps(x + VEC / 2));
     } else {

@@ -1,13 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * y = x W^T + b, with W [out,in]: three GEMMs a step, one at inference. A batch of few cases waits
- * for the weights to come from memory, and goes past the GEMM to kernels that read them once.
- */
+/* y = x W^T + b, with W [out,in]: three GEMMs a step, one at inference. */
 #include "layer/layer.h"
 #include "port/port.h"
 
-/* Up to this many cases the kernel for few rows is faster than a BLAS (docs/performance.md). */
+/*
+ * A BLAS copies its operands first, so that they lie as its kernel wants them. For the products
+ * with W, kernels that read them where they lie are faster (docs/performance.md): always for a few
+ * cases, which wait for the weights to come from memory; for more, unless the sums are so long that
+ * what they need passes through the cache each time. The smallest products a BLAS does not copy
+ * either.
+ */
 #define FEW 8
+#define MORE 256
+#define MORE_OF_LONG_SUMS 32
+#define LONG_SUM 2048
+#define SMALL_PRODUCT 1e6
+
+/* For `width` sums of `length` products in each case. */
+static bool reads_in_place(const kdi_pass *pass, size_t length, size_t width)
+{
+    if (pass->own_products || !pass->kern->fast || pass->n <= FEW) {
+        return pass->kern->fast;
+    }
+    double work = (double)pass->n * (double)length * (double)width;
+    return pass->n <= (length > LONG_SUM ? MORE_OF_LONG_SUMS : MORE) && work > SMALL_PRODUCT;
+}
 
 static void infer(const kdi_layer *layer, const kdi_pass *pass, const float *x, size_t x_stride,
                   kdi_rows y, kdi_tile tile)
@@ -15,7 +32,7 @@ static void infer(const kdi_layer *layer, const kdi_pass *pass, const float *x, 
     size_t width = tile.end - tile.begin;
     const float *weight = layer->weight + tile.begin * layer->in;
     float *out = y.values + tile.begin;
-    if (pass->n <= FEW) {
+    if (reads_in_place(pass, layer->in, width)) {
         pass->kern->dots_f32(x, pass->n, x_stride, weight, width, layer->in, out, y.stride);
     } else {
         kdi_port_gemm_nt(pass->n, width, layer->in, x, x_stride, weight, 0.0f, out, y.stride);
@@ -30,8 +47,12 @@ static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, 
     size_t width = tile.end - tile.begin;
     const float *weight = layer->weight + tile.begin;
     float *out = dx.values + tile.begin;
-    if (pass->n == 1) {
+    if (pass->n == 1 && pass->kern->fast) {
         pass->kern->sum_rows_f32(dy.values, weight, layer->out, width, layer->in, out);
+    } else if (reads_in_place(pass, layer->out, width)) {
+        kdi_product p = {pass->n, width,     layer->out, dy.values, dy.stride, 1,
+                         weight,  layer->in, 0.0f,       out,       dx.stride};
+        pass->kern->product_f32(&p);
     } else {
         kdi_port_gemm_nn(pass->n, layer->out, width, dy.values, dy.stride, weight, layer->in, out,
                          dx.stride);
@@ -44,10 +65,14 @@ static void gradient(const kdi_layer *layer, const kdi_pass *pass, const float *
     size_t rows = tile.end - tile.begin;
     const float *d = dy.values + tile.begin;
     float *weight = sink.weight + tile.begin * layer->in;
-    if (pass->n == 1) {
+    if (pass->n == 1 && pass->kern->fast) {
         for (size_t i = 0; i < rows; i++) {
             pass->kern->axpby_f32(d[i], x, sink.beta, weight + i * layer->in, layer->in);
         }
+    } else if (pass->own_products) {
+        kdi_product p = {rows, layer->in, pass->n,   d,      1,        dy.stride,
+                         x,    x_stride,  sink.beta, weight, layer->in};
+        pass->kern->product_f32(&p);
     } else {
         kdi_port_gemm_tn(pass->n, rows, layer->in, d, dy.stride, x, x_stride, sink.beta, weight);
     }

@@ -44,6 +44,7 @@ typedef struct kdi_pass {
     const uint64_t *ids; /**< [n] */
     /** A rectifier works on the same matrix: nothing flows back where y is 0, dropped or not. */
     bool rectified;
+    bool own_products; /**< Past the BLAS: kernels instead. */
 } kdi_pass;
 
 /** Where the gradients of a dense layer go: added to beta times what is there. */

@@ -24,6 +24,7 @@ kdi_pass kdi_net_pass(const kd_workspace *ws, size_t node)
         .node = (uint32_t)node,
         .epoch = ws->epoch,
         .ids = ws->ids,
+        .own_products = kdi_ctx_own_products(ws->context),
     };
 }
 

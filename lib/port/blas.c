@@ -18,6 +18,7 @@ typedef ptrdiff_t blis_int;
 
 int openblas_get_num_threads(void) WEAK;
 void openblas_set_num_threads(int count) WEAK;
+int openblas_get_parallel(void) WEAK; /* 0: built without threads */
 
 blis_int bli_thread_get_num_threads(void) WEAK;
 void bli_thread_set_num_threads(blis_int count) WEAK;
@@ -84,6 +85,11 @@ int32_t kdi_port_blas_threads(void)
     return count;
 }
 
+bool kdi_port_blas_shared(void)
+{
+    return !HAVE(openblas_get_parallel) || openblas_get_parallel() != 0;
+}
+
 void kdi_port_blas_single(void)
 {
     if (HAVE(openblas_set_num_threads)) {
@@ -110,6 +116,11 @@ void kdi_port_blas_single_here(void)
 int32_t kdi_port_blas_threads(void)
 {
     return 1;
+}
+
+bool kdi_port_blas_shared(void)
+{
+    return true;
 }
 
 void kdi_port_blas_single(void)

@@ -38,6 +38,12 @@ void kdi_port_blas_single(void);
  */
 void kdi_port_blas_single_here(void);
 
+/**
+ * Whether several threads may call the BLAS at once. A serial OpenBLAS is built without the locks
+ * that its own memory would need.
+ */
+bool kdi_port_blas_shared(void);
+
 /* ---- the processor (cpu.c) ---- */
 
 /** The most of kd_isa (kd/context.h: 1 portable, 2 AVX2, 3 AVX-512) that processor and system

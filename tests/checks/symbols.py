@@ -19,7 +19,8 @@ NEEDED = set("""
     exp expf expm1 exp2 log logf log10 log1p log2 pow powf sqrt sqrtf cos cosf sin sinf
     sincos floor floorf ceil fabs fmax fmin ldexp frexp tanh lround round rint
     cblas_sgemm cblas_sgemv cblas_saxpy cblas_sdot cblas_sscal cblas_snrm2
-    openblas_get_num_threads openblas_set_num_threads MKL_Get_Max_Threads MKL_Set_Num_Threads
+    openblas_get_num_threads openblas_set_num_threads openblas_get_parallel
+    MKL_Get_Max_Threads MKL_Set_Num_Threads
     bli_thread_get_num_threads bli_thread_set_num_threads bli_thread_set_ways omp_set_num_threads
     bli_thread_get_jc_nt bli_thread_get_pc_nt bli_thread_get_ic_nt bli_thread_get_jr_nt
     bli_thread_get_ir_nt

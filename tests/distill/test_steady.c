@@ -2,6 +2,8 @@
 /* After creation nothing allocates: not a step, not an evaluation, not a failure. */
 #include "../support/support.h"
 
+#include <stdio.h>
+
 #define INPUTS 5
 #define K 4
 #define CASES 24
@@ -158,6 +160,99 @@ static void loops_by_hand_allocate_nothing(void **state)
     support_all_returned(&memory);
 }
 
+/* Wide layers and many classes, so that tiles and chunks go to threads. */
+#define WIDE_INPUTS 300
+#define WIDE 512
+#define WIDE_BATCH 32
+
+static kd_net *wide_net(void)
+{
+    kd_error e = KD_ERROR_INIT;
+    kd_net *net = NULL;
+    support_ok(kd_net_create(context, WIDE_INPUTS, &net, &e), e.text);
+    support_ok(kd_net_add_dropout(net, 0.2f), kd_net_error(net));
+    support_ok(kd_net_add_dense(net, WIDE), kd_net_error(net));
+    support_ok(kd_net_add_relu(net), kd_net_error(net));
+    support_ok(kd_net_add_dropout(net, 0.5f), kd_net_error(net));
+    support_ok(kd_net_add_dense(net, 4 * WIDE), kd_net_error(net));
+    support_ok(kd_net_init(net, KD_INIT_HE, 1), kd_net_error(net));
+    return net;
+}
+
+static void steps_with_threads_allocate_nothing(void **state)
+{
+    (void)state;
+    static float x[WIDE_BATCH * WIDE_INPUTS];
+    uint64_t seed = 9;
+    support_normals(&seed, x, COUNT(x), 1);
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        context = support_context_of(&memory, threads);
+        kd_net *student = wide_net(), *net = wide_net();
+        kd_teacher *teacher = support_teacher(net);
+        kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;
+        o.batch = WIDE_BATCH;
+        kd_distiller *d = support_distiller(student, teacher, &o);
+        size_t calls = memory.calls;
+        for (size_t i = 0; i < 20; i++) {
+            kd_batch batch = KD_BATCH_INIT;
+            batch.n = i % 5 ? WIDE_BATCH : 1;
+            batch.x = x;
+            support_step(d, &batch);
+            support_evaluate(d, &batch);
+        }
+        assert_int_equal(memory.calls, calls);
+        kd_distiller_destroy(d);
+        kd_teacher_destroy(teacher);
+        kd_net_destroy(net);
+        kd_net_destroy(student);
+        kd_context_destroy(context);
+        support_all_returned(&memory);
+    }
+}
+
+/* Pages that the process has in memory; 0 where the system does not tell. */
+static size_t resident_pages(void)
+{
+    unsigned long all = 0, resident = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file && fscanf(file, "%lu %lu", &all, &resident) != 2) {
+        resident = 0;
+    }
+    if (file) {
+        fclose(file);
+    }
+    return resident;
+}
+
+static void a_hundred_thousand_steps_leave_memory_flat(void **state)
+{
+    (void)state;
+    support_fill(&data, 8, CASES, INPUTS, K);
+    context = support_context(&memory);
+    kd_net *student = support_net(context, "5: 9 relu drop0.3 4", 1);
+    kd_teacher *teacher = make(NET);
+    kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;
+    o.batch = BATCH;
+    kd_distiller *d = support_distiller(student, teacher, &o);
+    size_t calls = 0, pages = 0;
+    for (size_t i = 0; i < 100000; i++) {
+        kd_batch batch = support_batch(&data, i % 3 * BATCH, BATCH);
+        batch.epoch = (uint32_t)i;
+        support_step(d, &batch);
+        if (i == 1000) {
+            calls = memory.calls;
+            pages = resident_pages();
+        }
+    }
+    assert_int_equal(memory.calls, calls);
+    assert_true(resident_pages() <= pages + 64);
+    kd_distiller_destroy(d);
+    kd_teacher_destroy(teacher);
+    kd_net_destroy(student);
+    kd_context_destroy(context);
+    support_all_returned(&memory);
+}
+
 /* Two thousand lives of everything: what is alive afterwards is what was before. */
 static void memory_stays_flat(void **state)
 {
@@ -191,6 +286,11 @@ int main(void)
         cmocka_unit_test(distillers_take_all_their_memory_at_once),
         cmocka_unit_test(loops_by_hand_allocate_nothing),
         cmocka_unit_test(memory_stays_flat),
+        cmocka_unit_test(steps_with_threads_allocate_nothing),
+        cmocka_unit_test(a_hundred_thousand_steps_leave_memory_flat),
     };
+    if (kd_blas_set_single(NULL, NULL, NULL) != KD_OK) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,10 +96,16 @@ static void give(void *user, void *pointer, size_t size)
 
 kd_context *support_context(support_memory *memory)
 {
+    return support_context_of(memory, 1);
+}
+
+kd_context *support_context_of(support_memory *memory, int32_t threads)
+{
     kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
     kd_error error = KD_ERROR_INIT;
     kd_context *context;
     memset(memory, 0, sizeof *memory);
+    options.threads = threads;
     options.alloc = take;
     options.release = give;
     options.user = memory;

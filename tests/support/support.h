@@ -45,6 +45,9 @@ typedef struct support_memory {
 /* A context that takes its memory there. The test must outlive neither. */
 kd_context *support_context(support_memory *memory);
 
+/* The same with threads; the BLAS must run single-threaded (kd_blas_set_single). */
+kd_context *support_context_of(support_memory *memory, int32_t threads);
+
 /* Fails the test unless everything was given back, with the right sizes. */
 void support_all_returned(support_memory *memory);
 
