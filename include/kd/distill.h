@@ -44,7 +44,11 @@ typedef struct kd_distiller_options {
     kd_term_kind soft_kind; /**< SOFT, KL, MATCH or MATCH_RAW; 0 = SOFT. */
     uint64_t seed;          /**< Of dropout. */
     kd_nonfinite_policy nonfinite;
-    int32_t gradient_norm; /**< 1: report the norm of the gradient (costs one pass over it). */
+    /**
+     * 1: report the norm of the gradient. All of it must then be there before the first weight
+     * moves, which costs two passes over it and rounds momentum differently in its last bits.
+     */
+    int32_t gradient_norm;
     const kd_optimizer_options *optimizer;   /**< NULL = KD_OPTIMIZER_OPTIONS_INIT. */
     const kd_schedule *temperature_schedule; /**< In place of temperature; never 0. */
     const kd_schedule *soft_weight_schedule; /**< In place of soft_weight. */

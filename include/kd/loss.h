@@ -4,10 +4,10 @@
  * Tier 1: only the mathematics. For a host that has its own network: float buffers in, losses and
  * gradients out.
  *
- * Stateless functions: no handle, no allocation, no lock. Any number of threads may call them at
- * once on their own output buffers. Inputs are never changed, unless the host passes the same
- * buffer as input and output: that is allowed where the text says so, as exactly the same rows; a
- * partial overlap is KD_ERR_OVERLAP.
+ * Stateless functions: no allocation, and no handle or lock but those of a context that is given.
+ * Any number of threads may call them at once on their own output buffers. Inputs are never
+ * changed, unless the host passes the same buffer as input and output: that is allowed where the
+ * text says so, as exactly the same rows; a partial overlap is KD_ERR_OVERLAP.
  *
  * Source: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015 (arXiv
  * 1503.02531). With q_i(T) = exp(z_i/T) / sum_j exp(z_j/T) (its eq. 1), the loss of one case is the
@@ -38,8 +38,8 @@
  * MATCH terms take finite logits only.
  *
  * Accuracy: for a term of weight w the loss is within 4e-6 w T^2 (sum p|ln p| + sum p|ln q|) of the
- * exact value, each element of its gradient within 8e-6 w T (p_i + q_i) + 1e-37; softmax within
- * 8e-6 relative where p > 1e-30.
+ * exact value, each element of its gradient within 8e-6 w T (p_i + q_i) + 1e-37 (up to w T = 1e8);
+ * softmax within 8e-6 relative where p > 1e-30. A p below 1e-38 may count as 0 in the loss.
  */
 #ifndef KD_LOSS_H
 #define KD_LOSS_H
@@ -153,7 +153,7 @@ typedef struct kd_loss_out {
      * Room to remember exponentials in, which saves computing them again; NULL = none. A thread
      * uses up to k floats for each temperature of each side; whatever is missing is recomputed,
      * with the same bits. One temperature with soft targets, the usual case, is served by k floats
-     * for each thread.
+     * for each thread, or 2 k if d_logits is the logits themselves.
      */
     float *scratch;
     size_t scratch_floats; /**< Its size. */

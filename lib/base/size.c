@@ -48,7 +48,8 @@ bool kdi_base_overlap(kdi_span a, kdi_span b)
 {
     uintptr_t a0 = (uintptr_t)a.start;
     uintptr_t b0 = (uintptr_t)b.start;
-    if (!a.start || !b.start || a0 + bytes_of(a) <= b0 || b0 + bytes_of(b) <= a0) {
+    if (!a.start || !b.start || bytes_of(a) == 0 || bytes_of(b) == 0 || a0 + bytes_of(a) <= b0 ||
+        b0 + bytes_of(b) <= a0) {
         return false;
     }
     size_t pitch = a.stride * a.element;

@@ -93,7 +93,8 @@ void KDI_K(dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, 
         }
         dots_block(&d, x, n, y + first);
     }
-    for (size_t i = 0; rows < ROWS && i < n; i++) { /* too few for a block: some are there twice */
+    /* Too few for a block: some are there twice. */
+    for (size_t i = 0; rows > 0 && rows < ROWS && i < n; i++) {
         float some[ROWS];
         KDI_UNROLL
         for (size_t r = 0; r < ROWS; r++) {

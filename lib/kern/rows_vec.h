@@ -72,20 +72,6 @@ KDI_INLINE bool combine_step(const float *const *rows, const float *factors, siz
     return good;
 }
 
-/* Rows in float, as long as all is finite; returns where they end. Three roundings stay within 4
- * ulp of the largest summand, more need not: m is at most 3. */
-KDI_INLINE size_t combine_few(const float *const *rows, const float *factors, size_t m, size_t k,
-                              float *out)
-{
-    const float *row[] = {rows[0], rows[m > 1], rows[m > 2 ? 2 : 0]};
-    const float factor[] = {factors[0], factors[m > 1], factors[m > 2 ? 2 : 0]};
-    size_t i = 0;
-    while (k - i >= VEC && combine_step(row, factor, m, i, VEC, out)) {
-        i += VEC;
-    }
-    return k - i < VEC && combine_step(row, factor, m, i, k - i, out) ? k : i;
-}
-
 /* Any number of rows in double. Products and sums are rounded apart, as in the reference. */
 KDI_INLINE vec weighted(const float *const *rows, const double *weights, size_t m, size_t i,
                         size_t n)
@@ -120,21 +106,38 @@ static bool combine_many(const float *const *rows, const double *weights, size_t
     return mask_bits(good) == mask_bits(mask_first(VEC));
 }
 
+/* Rows in float; in double those vectors in which a sum is not finite in float, so that a row cut
+ * into blocks gets the same bits. Three roundings stay within 4 ulp of the largest summand, more
+ * need not: m is at most 3. */
+KDI_INLINE bool combine_few(const float *const *rows, const float *factors, const double *weights,
+                            size_t m, size_t k, float *out)
+{
+    const float *row[] = {rows[0], rows[m > 1], rows[m > 2 ? 2 : 0]};
+    const float factor[] = {factors[0], factors[m > 1], factors[m > 2 ? 2 : 0]};
+    bool good = true;
+    size_t i = 0;
+    for (; k - i >= VEC; i += VEC) {
+        if (!combine_step(row, factor, m, i, VEC, out)) {
+            good = combine_many(rows, weights, m, i, i + VEC, out) && good;
+        }
+    }
+    if (i < k && !combine_step(row, factor, m, i, k - i, out)) {
+        good = combine_many(rows, weights, m, i, k, out) && good;
+    }
+    return good;
+}
+
 bool KDI_K(combine_f32)(const float *const *rows, const float *factors, size_t m, size_t k,
                         float *out)
 {
     double weights[8];
-    size_t done = m == 1   ? combine_few(rows, factors, 1, k, out)
-                  : m == 2 ? combine_few(rows, factors, 2, k, out)
-                  : m == 3 ? combine_few(rows, factors, 3, k, out)
-                           : 0;
-    if (done == k) {
-        return true;
-    }
     for (size_t r = 0; r < m; r++) {
         weights[r] = (double)factors[r];
     }
-    return combine_many(rows, weights, m, done, k, out);
+    return m == 1   ? combine_few(rows, factors, weights, 1, k, out)
+           : m == 2 ? combine_few(rows, factors, weights, 2, k, out)
+           : m == 3 ? combine_few(rows, factors, weights, 3, k, out)
+                    : combine_many(rows, weights, m, 0, k, out);
 }
 
 void KDI_K(mean_f32)(const float *const *rows, const double *weights, size_t m, size_t k,

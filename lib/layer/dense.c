@@ -10,7 +10,6 @@
  * what they need passes through the cache each time. The smallest products a BLAS does not copy
  * either.
  */
-#define FEW 8
 #define MORE 256
 #define MORE_OF_LONG_SUMS 32
 #define LONG_SUM 2048
@@ -19,7 +18,7 @@
 /* For `width` sums of `length` products in each case. */
 static bool reads_in_place(const kdi_pass *pass, size_t length, size_t width)
 {
-    if (pass->own_products || !pass->kern->fast || pass->n <= FEW) {
+    if (pass->own_products || !pass->kern->fast || pass->n <= KDI_LAYER_FEW) {
         return pass->kern->fast;
     }
     double work = (double)pass->n * (double)length * (double)width;

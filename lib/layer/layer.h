@@ -54,6 +54,9 @@ typedef struct kdi_sink {
     float beta;
 } kdi_sink;
 
+/** Up to this many cases a product waits for its weights rather than for its arithmetic. */
+#define KDI_LAYER_FEW 8
+
 /** A kind of layer. */
 typedef struct kdi_layer_ops {
     const char *name;

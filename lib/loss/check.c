@@ -168,6 +168,9 @@ static kd_status check_scratch(const kdi_loss_job *job, const kdi_span inputs[4]
     const kdi_loss_words *w = &job->words;
     kdi_span scratch = flat(job->out.scratch, job->out.scratch_floats, sizeof(float));
     size_t bytes;
+    if (!job->out.scratch) {
+        return KD_OK;
+    }
     if (!kdi_base_mul(job->out.scratch_floats, sizeof(float), &bytes) || bytes > PTRDIFF_MAX) {
         return kdi_base_fail(w->error, KD_ERR_TOO_LARGE, w->out,
                              "out.scratch_floats is %z: too many bytes", job->out.scratch_floats);

@@ -5,9 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Rows are shared among threads in chunks that depend on the shape alone. */
-#define CHUNK 32768
-#define CHUNKS 16
 /* Classes that are worked on at once where there is no room for a row. */
 #define BLOCK 256
 /*
@@ -102,6 +99,9 @@ static kd_status check_weights(ensemble_call *c)
 static kd_status check_scratch(const ensemble_call *c)
 {
     size_t bytes;
+    if (!c->in.scratch) {
+        return KD_OK;
+    }
     if (!kdi_base_mul(c->in.scratch_floats, sizeof(float), &bytes) || bytes > PTRDIFF_MAX) {
         return kdi_base_fail(c->error, KD_ERR_TOO_LARGE, 1,
                              "in.scratch_floats is %z: too many bytes", c->in.scratch_floats);
@@ -245,15 +245,23 @@ typedef struct mix {
     size_t count;
 } mix;
 
-static void open_mix(const ensemble_call *c, size_t row, mix *x)
+/* False if one that does not count, so that no mean would show it, is not a row of logits. */
+static bool open_mix(const ensemble_call *c, size_t row, mix *x)
 {
+    bool good = true;
     x->count = 0;
     for (size_t m = 0; m < c->in.members; m++) {
+        const float *logits = row_of(c, m, row);
         if (weight_of(c, m) > 0.0) { /* 0 times -inf is nothing */
-            x->rows[x->count] = row_of(c, m, row);
+            x->rows[x->count] = logits;
             x->weights[x->count++] = weight_of(c, m) / c->weight_sum;
+        } else {
+            kdi_row unused;
+            kdi_fault fault = {0};
+            good = good && kdi_loss_row_open(&unused, c->kern, logits, c->in.k, &fault) == KD_OK;
         }
     }
+    return good;
 }
 
 /*
@@ -263,8 +271,7 @@ static void open_mix(const ensemble_call *c, size_t row, mix *x)
 static bool mean_logits(const ensemble_call *c, size_t row, float *out, kdi_row *mean)
 {
     mix x;
-    bool good = true;
-    open_mix(c, row, &x);
+    bool good = open_mix(c, row, &x);
     *mean = (kdi_row){.x = out};
     for (size_t begin = 0; good && c->aliased && begin < c->in.k; begin += BLOCK) {
         size_t count = c->in.k - begin < BLOCK ? c->in.k - begin : BLOCK;
@@ -372,7 +379,7 @@ static kd_status mean_row(const ensemble_call *c, size_t row, float *room, failu
 
 typedef struct walk {
     const ensemble_call *call;
-    failure failures[CHUNKS];
+    failure failures[KDI_LOSS_CHUNKS];
 } walk;
 
 static void run_chunk(void *user, size_t task, size_t worker)
@@ -406,10 +413,7 @@ static kd_status blame(const ensemble_call *c, const failure *f)
 static kd_status run(ensemble_call *c)
 {
     walk w = {.call = c};
-    size_t chunks = c->in.n * c->in.k / CHUNK;
-    chunks = chunks > CHUNKS ? CHUNKS : chunks;
-    chunks = chunks > c->in.n ? c->in.n : chunks;
-    c->n_chunks = chunks ? chunks : 1;
+    c->n_chunks = kdi_loss_chunks(c->in.n, c->in.k);
     kdi_ctx_run(c->in.context, c->n_chunks, run_chunk, &w);
     for (size_t i = 0; i < c->n_chunks; i++) {
         if (w.failures[i].status != KD_OK) {
@@ -421,10 +425,11 @@ static kd_status run(ensemble_call *c)
 
 kd_status kd_ensemble_mean(const kd_ensemble_in *in, float *out, size_t out_stride, kd_error *error)
 {
-    ensemble_call c = {.out = out, .out_stride = out_stride, .error = error, .kern = kdi_kern(0)};
+    ensemble_call c = {.out = out, .out_stride = out_stride, .error = error};
     c.in = (kd_ensemble_in)KD_ENSEMBLE_IN_INIT;
     kd_status status = kdi_base_open(&c.in, sizeof c.in, in, "in", 1, error);
     if (status == KD_OK) {
+        c.kern = kdi_ctx_kern(c.in.context);
         status = check(&c);
     }
     return status == KD_OK ? run(&c) : status;

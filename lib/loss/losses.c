@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The public losses: any sum of terms, its one-term cases, and metrics. */
-#include "kern/kern.h"
 #include "loss/loss.h"
 
 #define IN_WORDS                                                                                   \
@@ -13,10 +12,11 @@ static kd_status evaluate(const kdi_loss_words *words, const kd_term *terms, siz
     if (!out) {
         return kdi_base_fail(words->error, KD_ERR_NULL, words->out, "out is NULL");
     }
-    kdi_loss_job job = {.words = *words, .kern = kdi_kern(0)};
+    kdi_loss_job job = {.words = *words};
     kd_status status = kdi_loss_check(&job, terms, n_terms, in, out);
     size_t given_stride = job.given_stride;
     if (status == KD_OK) {
+        job.kern = kdi_ctx_kern(job.in.context);
         status = kdi_loss_run(&job);
     }
     if (status == KD_OK) {
@@ -62,7 +62,6 @@ kd_status kd_match_logits(const kd_loss_in *in, kd_loss_out *out, kd_error *erro
 kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *out, kd_error *error)
 {
     kdi_loss_job job = {.words = {.error = error, .in = 1, .out = 3, IN_WORDS}};
-    job.kern = kdi_kern(0);
     job.measure = true;
     job.temperature = (double)temperature;
     kd_metrics_out known = KD_METRICS_OUT_INIT;
@@ -77,6 +76,7 @@ kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *ou
         status = kdi_loss_check_retemper(&job, temperature, 2);
     }
     if (status == KD_OK) {
+        job.kern = kdi_ctx_kern(job.in.context);
         status = kdi_loss_run(&job);
     }
     if (status == KD_OK) {

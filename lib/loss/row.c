@@ -36,6 +36,17 @@ const kdi_kernels *kdi_loss_row_kern(const kdi_row *row, const kdi_kernels *kern
     return small && usual ? kern : kdi_kern(KD_ISA_PORTABLE);
 }
 
+/* Elements that make a chunk worth a thread. */
+#define CHUNK 32768
+
+size_t kdi_loss_chunks(size_t n, size_t k)
+{
+    size_t chunks = n * k / CHUNK; /* the matrix is in memory, so this can't wrap */
+    chunks = chunks > KDI_LOSS_CHUNKS ? KDI_LOSS_CHUNKS : chunks;
+    chunks = chunks > n ? n : chunks;
+    return chunks ? chunks : 1;
+}
+
 /* Kahan: the rounding of 1 + x is in the divisor too, so it cancels. Faster than libm's log1p. */
 double kdi_loss_log1p(double x)
 {

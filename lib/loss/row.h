@@ -29,6 +29,12 @@ kd_status kdi_loss_row_open(kdi_row *row, const kdi_kernels *kern, const float *
 /** The table that can serve the row at this scale: `kern`, or the reference. */
 const kdi_kernels *kdi_loss_row_kern(const kdi_row *row, const kdi_kernels *kern, double scale);
 
+/** Most chunks that rows are shared out in. */
+#define KDI_LOSS_CHUNKS 16
+
+/** Into how many chunks [n,k] is cut for threads; depends on nothing else. */
+size_t kdi_loss_chunks(size_t n, size_t k);
+
 /** ln(1 + x), x >= 0, to a few ulp of double. */
 double kdi_loss_log1p(double x);
 

@@ -8,9 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Elements that make a chunk worth a thread, and most chunks. */
-#define CHUNK 32768
-#define CHUNKS 16
 /* Floats of room that every chunk has on its stack, for batches of few classes. */
 #define ROOM 1024
 
@@ -38,7 +35,7 @@ typedef struct walk {
     kdi_loss_job *job;
     double divisor;
     size_t n_chunks;
-    chunk chunks[CHUNKS];
+    chunk chunks[KDI_LOSS_CHUNKS];
 } walk;
 
 static double weight_of(const kdi_loss_job *job, size_t row)
@@ -279,10 +276,7 @@ static kd_status weigh(const kdi_loss_job *job, sums *s)
 static void cut(walk *w)
 {
     size_t n = w->job->in.n;
-    size_t chunks = n * w->job->in.k / CHUNK; /* the matrix is in memory, so this can't wrap */
-    chunks = chunks > CHUNKS ? CHUNKS : chunks;
-    chunks = chunks > n ? n : chunks;
-    w->n_chunks = chunks ? chunks : 1;
+    w->n_chunks = kdi_loss_chunks(n, w->job->in.k);
     for (size_t i = 0; i < w->n_chunks; i++) {
         w->chunks[i] = (chunk){.begin = n * i / w->n_chunks, .end = n * (i + 1) / w->n_chunks};
     }

@@ -119,6 +119,9 @@ double kdi_net_gradient_bound(const kd_workspace *ws)
     float input = ws->x_largest;
     for (size_t s = 0; s < ws->n_stages; s++) {
         const kdi_stage *stage = &ws->stages[s];
+        if (!isfinite(input)) {
+            return (double)INFINITY; /* fmax would drop a NaN */
+        }
         if (stage->dense) {
             double d = (double)stage->d_largest.tile[0] * (double)ws->n;
             bound = fmax(bound, d * fmax((double)input, 1.0)); /* 1: what a bias takes in */

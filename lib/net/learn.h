@@ -5,7 +5,7 @@
 
 #include "net/parts.h"
 
-/** No gradient of the last forward and its deltas is larger; INFINITY or NaN if that is unknown. */
+/** No gradient of the last forward and its deltas is larger; INFINITY if that is unknown. */
 double kdi_net_gradient_bound(const kd_workspace *ws);
 
 /** Updates all tensors from the workspace's gradients. */

@@ -6,14 +6,14 @@
  */
 #include "net/parts.h"
 
+#include <math.h>
+
 /* Columns that a tile has about (docs/performance.md has what others cost), and a multiple of what.
  */
 #define TILE 400
 #define LANES 16
 /* Below this many operations a barrier costs more than a second thread gains. */
 #define LEAST_WORK 4e6
-/* A product of fewer cases waits for its weights as long as one of this many computes. */
-#define FEW 8
 
 static size_t round_up(size_t value, size_t multiple)
 {
@@ -41,7 +41,8 @@ kdi_tile kdi_net_tile(size_t width, size_t tiles, size_t i)
 
 double kdi_net_work(const kdi_layer *layer, size_t n)
 {
-    return 2.0 * (double)layer->in * (double)layer->out * (double)(n < FEW ? FEW : n);
+    return 2.0 * (double)layer->in * (double)layer->out *
+           (double)(n < KDI_LAYER_FEW ? KDI_LAYER_FEW : n);
 }
 
 void kdi_net_run(const kd_workspace *ws, double work, size_t tasks, kdi_task_fn fn, void *user)
@@ -53,7 +54,10 @@ float kdi_net_largest(const kdi_largest *largest, size_t tiles)
 {
     float max = 0.0f;
     for (size_t i = 0; i < tiles; i++) {
-        max = largest->tile[i] <= max ? max : largest->tile[i]; /* a NaN gets in */
+        if (!isfinite(largest->tile[i])) {
+            return largest->tile[i]; /* or a later tile would push a NaN out again */
+        }
+        max = largest->tile[i] > max ? largest->tile[i] : max;
     }
     return max;
 }

@@ -37,7 +37,7 @@ static kd_net *net_of(kd_context *context, size_t first, float dropout, uint64_t
     if (dropout > 0) {
         support_ok(kd_net_add_dropout(net, 0.2f), kd_net_error(net));
     }
-    const size_t widths[] = {first, 256};
+    const size_t widths[] = {first, 288};
     for (size_t i = 0; i < COUNT(widths); i++) {
         support_ok(kd_net_add_dense(net, widths[i]), kd_net_error(net));
         support_ok(kd_net_add_relu(net), kd_net_error(net));
@@ -99,7 +99,7 @@ static kd_batch batch_of(size_t step, size_t n, kd_targets *targets)
 static uint64_t train(const recipe *r, int32_t threads)
 {
     kd_context *context = context_of(threads);
-    kd_net *student = net_of(context, 272, r->dropout, 1);
+    kd_net *student = net_of(context, 560, r->dropout, 1);
     kd_net *large = net_of(context, 320, 0, 2);
     kd_teacher *teacher = r->live ? support_teacher(large) : NULL;
     kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;

@@ -13,6 +13,8 @@
 
 #include "cases.h"
 
+#include <kd/context.h>
+
 #define MOST_CLASSES 10000
 #define ROUNDS 10000
 
@@ -97,6 +99,15 @@ typedef struct round {
     size_t n_terms;
 } round_of;
 
+/* One for each instruction set, and none; batches take turns. */
+static kd_context *levels[KD_ISA_AVX512 + 1];
+
+static kd_context *next_level(void)
+{
+    static size_t turn;
+    return levels[turn++ % (sizeof levels / sizeof *levels)];
+}
+
 static cases_batch *some_batch(uint64_t *seed, size_t most, int *finite)
 {
     size_t k = (size_t)cases_log_between(seed, 2, (double)most + 1), n = 1 + cases_below(seed, 3);
@@ -114,6 +125,7 @@ static cases_batch *some_batch(uint64_t *seed, size_t most, int *finite)
     if (cases_below(seed, 4) == 0) {
         batch->in.case_weights = NULL;
     }
+    batch->in.context = next_level();
     return batch;
 }
 
@@ -353,5 +365,16 @@ int main(void)
         cmocka_unit_test(metrics),
 
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    for (kd_isa isa = KD_ISA_PORTABLE; isa <= KD_ISA_AVX512; isa++) {
+        kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
+        options.isa = isa;
+        if (kd_context_create(&options, &levels[isa], NULL) != KD_OK) {
+            return 1;
+        }
+    }
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    for (kd_isa isa = KD_ISA_PORTABLE; isa <= KD_ISA_AVX512; isa++) {
+        kd_context_destroy(levels[isa]);
+    }
+    return failed;
 }
