@@ -56,6 +56,7 @@ bool results_save(const settings *s, const results *r)
     cJSON_AddNumberToObject(object, "distilled_errors", (double)r->distilled.errors);
     cJSON_AddNumberToObject(object, "test_cases", (double)r->test_cases);
     cJSON_AddNumberToObject(object, "seed", (double)s->seed);
+    cJSON_AddNumberToObject(object, "threads", (double)s->threads);
     cJSON_AddNumberToObject(object, "seconds", r->seconds);
     cJSON_AddStringToObject(object, "data", s->data ? "mnist" : "drawn");
     cJSON_AddStringToObject(object, "preset", s->paper ? "paper" : "quick");

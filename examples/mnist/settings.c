@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <kd/context.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
     "Usage: mnist [OPTION]...\n"
@@ -22,7 +24,8 @@ static const char help[] =
     "  --epochs A,B,C     epochs of the large net, the small net alone, the distilled one\n"
     "  --holdout          train on five sixths of the training set and test on the last sixth;\n"
     "                     the test set is not read. For choosing settings\n"
-    "  --threads N        threads of libkd's own (default 1)\n"
+    "  --threads N        threads that work (default: as many as processors are online); the\n"
+    "                     results are the same for any number\n"
     "  --picture FILE     soft targets as a picture (default soft-targets.svg)\n"
     "  --json FILE        results as one JSON object\n"
     "  --help             this text\n";
@@ -100,6 +103,23 @@ static bool read_epochs(const char *text, size_t epochs[3])
     return true;
 }
 
+/* One for each processor that is online. */
+static int32_t default_threads(void)
+{
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    return online < 1 ? 1 : online > KD_MAX_THREADS ? KD_MAX_THREADS : (int32_t)online;
+}
+
+static bool read_threads(const char *text, int32_t *out)
+{
+    double number;
+    if (!read_number(text, "--threads", 1, KD_MAX_THREADS, &number)) {
+        return false;
+    }
+    *out = (int32_t)number;
+    return (double)*out >= number || bad("--threads", text, "not a whole number");
+}
+
 static bool read_preset(const char *text, bool *out_paper)
 {
     *out_paper = strcmp(text, "paper") == 0;
@@ -131,11 +151,7 @@ static bool read_option(settings *s, int option, const char *value)
         s->holdout = true;
         return true;
     case 'n':
-        if (!read_number(value, "--threads", 1, 1024, &number)) {
-            return false;
-        }
-        s->threads = (int32_t)number;
-        return true;
+        return read_threads(value, &s->threads);
     case 'i':
         s->picture = value;
         return true;
@@ -169,7 +185,7 @@ bool settings_read(settings *s, int argc, char **argv, int *out_exit_code)
         .temperature = 20.0f,
         .soft_weight = 1.0f,
         .hard_weight = 0.1f,
-        .threads = 1,
+        .threads = default_threads(),
         .batch = 128,
         .drawn_train = 8000,
         .drawn_test = 10000,

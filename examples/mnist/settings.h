@@ -33,7 +33,7 @@ typedef struct settings {
     float temperature;
     float soft_weight;
     float hard_weight;
-    int32_t threads;
+    int32_t threads; /**< That work, the main one included. */
     size_t batch;
     size_t drawn_train; /**< Digits to draw. */
     size_t drawn_test;
