@@ -83,7 +83,13 @@
     X(KD_ERR_UNSUPPORTED, -23, "this build can't do that yet")                                     \
     X(KD_ERR_INDEX, -24, "an index or a name does not exist")                                      \
     X(KD_ERR_BLAS_THREADS, -25, "the BLAS runs threads of its own beside those of a context")      \
-    X(KD_ERR_THREADS, -26, "a thread could not be started")
+    X(KD_ERR_THREADS, -26, "a thread could not be started")                                        \
+    X(KD_ERR_IO, -27, "the system, or a callback of the host, could not read or write")            \
+    X(KD_ERR_FORMAT, -28, "not a file of this kind, or its grammar is broken")                     \
+    X(KD_ERR_TRUNCATED, -29, "the file ends before what it declares")                              \
+    X(KD_ERR_CHECKSUM, -30, "bytes of the file do not have the checksum that stands in it")        \
+    X(KD_ERR_VERSION, -31, "the file has a version that this library does not know")               \
+    X(KD_ERR_MISMATCH, -32, "the file is sound, but does not fit the object")
 
 /**
  * A context: where memory comes from, and the threads that work (context.h). The calls of tier 1

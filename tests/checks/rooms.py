@@ -21,14 +21,20 @@ HEADERS = {
     "float.h": "", "limits.h": "", "math.h": "", "stdarg.h": "", "stdatomic.h": "", "stdbool.h": "",
     "stddef.h": "", "stdint.h": "", "string.h": "",
     "stdlib.h": "base/memory.c", "sys/mman.h": "base/memory.c", "cblas.h": "port/gemm.c",
-    "pthread.h": "port/pool.c", "signal.h": "port/pool.c", "unistd.h": "port/pool.c",
+    "pthread.h": "port/pool.c", "signal.h": "port/pool.c", "unistd.h": ("port/pool.c", "io/file.c"),
     "fenv.h": "port/pool.c", "emmintrin.h": "port/pool.c", "immintrin.h": "kern/",
+    "errno.h": "io/file.c", "fcntl.h": "io/file.c", "stdio.h": "io/file.c",
+    "sys/file.h": "io/file.c", "sys/stat.h": "io/file.c",
 }
 
 # Words of C that are for some files only, or for none.
 MEMORY = """
     malloc calloc realloc free aligned_alloc posix_memalign memalign strdup alloca
     madvise mmap munmap mprotect
+"""
+FILES = """
+    errno openat creat pread pwrite fsync fdatasync rename renameat remove unlink unlinkat
+    fstat fstatat lstat fchmod chmod ftruncate flock fcntl lseek mkdir opendir readdir
 """
 BANNED = """
     exit _exit _Exit quick_exit abort assert atexit at_quick_exit longjmp setjmp
@@ -37,13 +43,14 @@ BANNED = """
     fopen freopen fclose fread fwrite fgets tmpfile
     getenv secure_getenv setenv putenv unsetenv system setlocale localeconv
     signal sigaction raise kill rand srand rand_r random srandom drand48
-    time clock gettimeofday clock_gettime localtime gmtime errno strerror strtok
+    time clock gettimeofday clock_gettime localtime gmtime strerror strtok
     _Thread_local thread_local __thread
 """
 # Words of POSIX threads, signals, processes and of the floating-point environment.
 THREADS = r"\b(pthread_\w+|sched_\w+|sig\w*set\w*|fork|vfork|getpid|fe[gs]et\w+|feholdexcept)\b"
 WORDS = [(word, "") for word in BANNED.split()]
 WORDS += [(word, "base/memory.c") for word in MEMORY.split()]
+WORDS += [(word, "io/file.c") for word in FILES.split()]
 
 TYPE = r"(?:const\s+|unsigned\s+|struct\s+)*(?:float|double|char|int|bool|\w+_t|kdi?_\w+)"
 

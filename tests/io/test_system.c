@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Every call that file.c makes of the system fails once, and from then on, with several errors; or
+ * is interrupted, or does one byte of what it was asked for. The linker puts the calls through here
+ * (--wrap); names that end in 64 are those of the same calls where sizes of files have 64 bits.
+ */
+#define _POSIX_C_SOURCE 200809L
+#include "files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+typedef struct fault {
+    bool armed;
+    size_t calls;
+    size_t at;     /* this call fails, counted from 1 */
+    bool lasting;  /* and all later ones */
+    int number;    /* errno */
+    bool slow;     /* no failure: every call of more than a byte does one, after an EINTR */
+    bool again;    /* the call before was interrupted */
+    bool renamed;  /* the new file has its name */
+    char what[16]; /* the call that failed */
+    bool thief;    /* another save finds the new temporary unlocked, and removes it */
+    size_t syncs;  /* calls of fsync */
+    bool stray;    /* a call failed without which a temporary can't be removed, or known */
+} fault;
+
+static fault now;
+
+static bool fails(const char *name)
+{
+    if (!now.armed) {
+        return false;
+    }
+    now.calls++;
+    if (now.calls != now.at && !(now.lasting && now.calls > now.at)) {
+        return false;
+    }
+    if (!*now.what) {
+        snprintf(now.what, sizeof now.what, "%s", name);
+    }
+    now.stray = now.stray || strstr("unlinkat fstat fstatat", name);
+    errno = now.number;
+    return true;
+}
+
+/* Those that a signal interrupts. */
+static bool stops(const char *name)
+{
+    if (now.armed && now.slow) {
+        now.again = !now.again;
+        errno = EINTR;
+        return now.again;
+    }
+    return fails(name);
+}
+
+/* ".kd-...-0.tmp" for the file "a" */
+static const char *temporary(void)
+{
+    static char name[32];
+    snprintf(name, sizeof name, ".kd-%08x-0.tmp", (unsigned)kdi_io_crc(0, "a", 1));
+    return files_path(name);
+}
+
+static void steal(void)
+{
+    if (now.armed && now.thief && unlink(temporary()) == 0) {
+        now.thief = false;
+    }
+}
+
+static size_t little(size_t size)
+{
+    return now.armed && now.slow && size > 1 ? 1 : size;
+}
+
+#define WRAPPED(result, name, parameters, body)                                                    \
+    result __real_##name parameters;                                                               \
+    result __wrap_##name parameters;                                                               \
+    result __wrap_##name parameters                                                                \
+    {                                                                                              \
+        body                                                                                       \
+    }
+
+#define OPEN(name)                                                                                 \
+    WRAPPED(int, name, (int folder, const char *path, int flags, mode_t mode),                     \
+            return stops("openat") ? -1 : __real_##name(folder, path, flags, mode);)
+#define STAT(name)                                                                                 \
+    WRAPPED(int, name, (int file, struct stat *s),                                                 \
+            return fails("fstat") ? -1 : __real_##name(file, s);)
+#define STATAT(name)                                                                               \
+    WRAPPED(int, name, (int folder, const char *path, struct stat *s, int flags),                  \
+            return fails("fstatat") ? -1 : __real_##name(folder, path, s, flags);)
+#define CUT(name)                                                                                  \
+    WRAPPED(int, name, (int file, off_t size),                                                     \
+            return stops("ftruncate") ? -1 : __real_##name(file, size);)
+#define PREAD(name)                                                                                \
+    WRAPPED(ssize_t, name, (int file, void *bytes, size_t size, off_t at),                         \
+            return stops("pread") ? -1 : __real_##name(file, bytes, little(size), at);)
+#define PWRITE(name)                                                                               \
+    WRAPPED(ssize_t, name, (int file, const void *bytes, size_t size, off_t at),                   \
+            return stops("pwrite") ? -1 : __real_##name(file, bytes, little(size), at);)
+
+OPEN(openat)
+OPEN(openat64)
+STAT(fstat)
+STAT(fstat64)
+STATAT(fstatat)
+STATAT(fstatat64)
+CUT(ftruncate)
+CUT(ftruncate64)
+PREAD(pread)
+PREAD(pread64)
+PWRITE(pwrite)
+PWRITE(pwrite64)
+WRAPPED(ssize_t, write, (int file, const void *bytes, size_t size),
+        return stops("write") ? -1 : __real_write(file, bytes, little(size));)
+WRAPPED(int, fsync, (int file), now.syncs++; return stops("fsync") ? -1 : __real_fsync(file);)
+WRAPPED(int, flock, (int file, int how), steal();
+        return stops("flock") ? -1 : __real_flock(file, how);)
+WRAPPED(int, fchmod, (int file, mode_t mode),
+        return fails("fchmod") ? -1 : __real_fchmod(file, mode);)
+WRAPPED(int, unlinkat, (int folder, const char *path, int flags),
+        return fails("unlinkat") ? -1 : __real_unlinkat(folder, path, flags);)
+WRAPPED(int, renameat, (int folder, const char *from, int other, const char *to),
+        int result = fails("renameat") ? -1 : __real_renameat(folder, from, other, to);
+        now.renamed = now.renamed || result == 0; return result;)
+WRAPPED(int, close, (int file), int result = __real_close(file);
+        return fails("close") ? -1 : result;) /* closed it is, whatever it returns */
+
+/* ---- the works ---- */
+
+#define OLD 300
+#define NEW 12000
+
+static const int numbers[] = {EIO, ENOSPC, EDQUOT, EACCES, EROFS, EMFILE, ENOLCK, EXDEV, 9999};
+
+static size_t runs;
+
+static size_t open_files(void)
+{
+    size_t count = 0;
+    for (int i = 0; i < 64; i++) {
+        count += fcntl(i, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* Runs it with the call `at` failing; false once there is no such call any more. */
+static bool run(kd_status (*work)(kd_error *error), fault f, kd_status *out, kd_error *error)
+{
+    size_t open_before = open_files();
+    now = f;
+    now.armed = true;
+    *out = work(error);
+    now.armed = false;
+    runs++;
+    assert_int_equal(open_files(), open_before);
+    assert_int_equal(*out, error->status);
+    return *now.what != '\0';
+}
+
+static kd_status save(kd_error *error)
+{
+    return files_save(files_path("a"), 2, NEW, error);
+}
+
+static void a_save(void **state)
+{
+    (void)state;
+    files_begin();
+    for (size_t i = 0; i < 2 * COUNT(numbers); i++) {
+        bool more = true;
+        for (size_t at = 1; more; at++) {
+            fault f = {.at = at, .lasting = i % 2, .number = numbers[i / 2]};
+            kd_error error = KD_ERROR_INIT;
+            kd_status status;
+            assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
+            more = run(save, f, &status, &error);
+            bool saved = files_value(files_path("a"), NEW) == 2;
+            if (status == KD_OK) {
+                assert_true(saved);
+            } else {
+                io_refused(now.what, status, KD_ERR_IO, &error, NULL);
+                assert_true(saved ? now.renamed && strstr(error.text, "it is written, but") != NULL
+                                  : files_value(files_path("a"), OLD) == 1);
+                assert_true(strstr(error.text, "errno") || strstr(error.text, "writing"));
+            }
+            if (!now.stray) {
+                assert_int_equal(files_count(), 1);
+            }
+        }
+    }
+    assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
+    assert_int_equal(files_count(), 1); /* whatever was left is gone */
+    files_done();
+}
+
+/* What must not be forgiven: each of these calls, if it fails, fails the save. */
+static void what_a_save_must_not_forgive(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"write", "fsync", "renameat", "fchmod"};
+    size_t seen[COUNT(names)] = {0};
+    bool more = true;
+    files_begin();
+    for (size_t at = 1; more; at++) {
+        kd_error error = KD_ERROR_INIT;
+        kd_status status;
+        assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
+        more = run(save, (fault){.at = at, .number = EIO}, &status, &error);
+        for (size_t i = 0; i < COUNT(names); i++) {
+            if (strcmp(now.what, names[i]) == 0) {
+                seen[i]++;
+                assert_int_equal(status, KD_ERR_IO);
+            }
+        }
+    }
+    assert_int_equal(seen[0], 3); /* 12,000 bytes */
+    assert_int_equal(seen[1], 2); /* the file and the folder */
+    assert_int_equal(seen[2], 1);
+    assert_int_equal(seen[3], 1);
+    files_done();
+}
+
+static kd_status load(kd_error *error)
+{
+    kdi_io_file file;
+    unsigned char bytes[OLD];
+    kd_status status = kdi_io_file_open(&file, files_path("a"), error);
+    if (status == KD_OK) {
+        kdi_io_source source = kdi_io_file_source(&file);
+        status = kdi_io_read(&source, 0, bytes, sizeof bytes, error);
+        kdi_io_file_close(&file);
+    }
+    assert_true(status != KD_OK || (bytes[0] == 1 && bytes[OLD - 1] == 1));
+    return status;
+}
+
+static void a_load(void **state)
+{
+    (void)state;
+    files_begin();
+    assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
+    for (size_t i = 0; i < COUNT(numbers); i++) {
+        bool more = true;
+        for (size_t at = 1; more; at++) {
+            kd_error error = KD_ERROR_INIT;
+            kd_status status;
+            more = run(load, (fault){.at = at, .number = numbers[i]}, &status, &error);
+            assert_int_equal(status, more && strcmp(now.what, "close") != 0 ? KD_ERR_IO : KD_OK);
+        }
+    }
+    files_done();
+}
+
+static kd_status append(kd_error *error)
+{
+    kdi_allocator libc = kdi_base_libc_allocator();
+    kdi_io_file file;
+    kd_status status = kdi_io_append_open(&file, &libc, files_path("log"), true, error);
+    if (status == KD_OK) {
+        status = kdi_io_append(&file, "0123456789", 10, error);
+        status = status ? status : kdi_io_append_sync(&file, error);
+        status = status ? status : kdi_io_append_cut(&file, 5, error);
+        kdi_io_file_close(&file);
+    }
+    return status;
+}
+
+static void an_append(void **state)
+{
+    (void)state;
+    files_begin();
+    for (size_t i = 0; i < 2 * COUNT(numbers); i++) {
+        bool more = true;
+        for (size_t at = 1; more; at++) {
+            kd_error error = KD_ERROR_INIT;
+            kd_status status;
+            (void)unlink(files_path("log"));
+            if (i % 2) { /* one that is there, and one that is to be made */
+                files_put("log", "", 0);
+            }
+            more = run(append, (fault){.at = at, .number = numbers[i / 2]}, &status, &error);
+            if (strcmp(now.what, "close") == 0 || strcmp(now.what, "flock") == 0 || !more) {
+                assert_int_equal(status, KD_OK);
+                assert_true(files_has("log", "01234", 5));
+            } else {
+                io_refused(now.what, status, KD_ERR_IO, &error, "errno");
+                assert_true(strcmp(now.what, "pwrite") != 0 || files_has("log", "", 0));
+            }
+        }
+    }
+    files_done();
+}
+
+static void interruptions_and_single_bytes(void **state)
+{
+    (void)state;
+    fault f = {.slow = true};
+    kd_error error = KD_ERROR_INIT;
+    kd_status status;
+    files_begin();
+    (void)run(save, f, &status, &error);
+    io_ok(status, &error);
+    assert_int_equal(files_value(files_path("a"), NEW), 2);
+    assert_int_equal(files_count(), 1);
+    assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
+    (void)run(load, f, &status, &error);
+    io_ok(status, &error);
+    (void)run(append, f, &status, &error);
+    io_ok(status, &error);
+    assert_true(files_has("log", "01234", 5));
+    files_done();
+}
+
+/* Between the making of a temporary and its lock there is a moment; nothing is lost in it. */
+static void a_thief_in_the_middle(void **state)
+{
+    (void)state;
+    kd_error error = KD_ERROR_INIT;
+    kd_status status;
+    files_begin();
+    (void)run(save, (fault){.thief = true}, &status, &error);
+    io_ok(status, &error);
+    assert_false(now.thief);
+    assert_int_equal(files_value(files_path("a"), NEW), 2);
+    assert_int_equal(files_count(), 1);
+    files_done();
+}
+
+/* A new file is brought to the disk with its folder; one that was there needs no folder. */
+static void what_an_append_syncs(void **state)
+{
+    (void)state;
+    kd_error error = KD_ERROR_INIT;
+    kd_status status;
+    files_begin();
+    for (size_t syncs = 2; syncs > 0; syncs--) {
+        (void)run(append, (fault){.lasting = false}, &status, &error);
+        io_ok(status, &error);
+        assert_int_equal(now.syncs, syncs);
+        assert_int_equal(truncate(files_path("log"), 0), 0);
+    }
+    files_done();
+}
+
+static int report(void **state)
+{
+    (void)state;
+    print_message("%zu runs with a call of the system that fails\n", runs);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_save),
+        cmocka_unit_test(what_a_save_must_not_forgive),
+        cmocka_unit_test(a_load),
+        cmocka_unit_test(an_append),
+        cmocka_unit_test(interruptions_and_single_bytes),
+        cmocka_unit_test(a_thief_in_the_middle),
+        cmocka_unit_test(what_an_append_syncs),
+    };
+    return cmocka_run_group_tests(tests, NULL, report);
+}
