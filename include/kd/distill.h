@@ -10,8 +10,9 @@
  * must be 0: then a step is plain training.
  *
  * A step has two phases. The first only reads: teacher, forward, loss, the whole chain of deltas;
- * everything is checked to be finite. The second forms the gradient, checks it, and updates. A step
- * that fails leaves every weight and the optimiser bit for bit as they were.
+ * everything is checked to be finite. The second forms the gradient and updates, once a bound or a
+ * look at all of it has proved that no weight can overflow. A step that fails leaves every weight
+ * and the optimiser bit for bit as they were.
  */
 #ifndef KD_DISTILL_H
 #define KD_DISTILL_H
