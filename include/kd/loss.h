@@ -37,6 +37,11 @@
  * and is legal only where p_i = 0 (and i is not the label). A row of only -inf is KD_ERR_SUPPORT.
  * MATCH terms take finite logits only.
  *
+ * TOPK targets give p of the classes in a set S, and p_r, all of the rest. SOFT and KL then compare
+ * with q of the classes in S and q_r = sum_{i not in S} q_i: the loss is that of |S| + 1 classes, and
+ * dL/dz_i = T (q_i - p_i) in S, T (q_i - p_r q_i / q_r) elsewhere. KL is then a lower bound of that of
+ * all classes, equal when student and teacher share p_r out alike. MATCH terms can't use them.
+ *
  * Accuracy: for a term of weight w the loss is within 4e-6 w T^2 (sum p|ln p| + sum p|ln q|) of the
  * exact value, each element of its gradient within 8e-6 w T (p_i + q_i) + 1e-37 (up to w T = 1e8);
  * softmax within 8e-6 relative where p > 1e-30. A p below 1e-38 may count as 0 in the loss.
@@ -52,7 +57,9 @@ enum {
     KD_TARGET_LOGITS = 1, /**< Logits v: softened by the term's own temperature. */
     /** Probabilities, already tempered: taken as they are at whatever T. */
     KD_TARGET_PROBABILITIES = 2,
-    KD_TARGET_LOG_PROBABILITIES = 3 /**< Natural logs of softmax(v/T0): exact at every T. */
+    KD_TARGET_LOG_PROBABILITIES = 3, /**< Natural logs of softmax(v/T0): exact at every T. */
+    /** The `top` largest logits of each case, and all other classes in one bucket: for T0 only. */
+    KD_TARGET_TOPK = 4
 };
 
 /** Soft targets of a batch: what a teacher says of each case. */
@@ -60,7 +67,8 @@ typedef struct kd_targets {
     size_t struct_size;
     kd_target_kind kind;
     /**
-     * T0, finite and > 0. For log-probabilities the temperature at which they were taken. For
+     * T0, finite and > 0. For log-probabilities and TOPK the temperature at which they were taken;
+     * a term at another temperature is KD_ERR_RETEMPER for TOPK. For
      * probabilities the one at which they were softened, or 0 = unknown; if known, a term at
      * another temperature is KD_ERR_RETEMPER. Ignored for logits.
      */
@@ -74,12 +82,20 @@ typedef struct kd_targets {
     size_t stride; /**< Floats from row to row; 0 = k. */
     /** Classes; 0 = as many as the student's logits, any other number must equal them. */
     size_t k;
+    /**
+     * TOPK, and 0 or NULL for other kinds: classes given of each case, 1..k. `values` are then
+     * their logits [n,top], finite, and `stride` counts floats of it, 0 = top.
+     */
+    size_t top;
+    const uint32_t *topk_index; /**< TOPK: which classes, [n,top] dense, ascending in each row. */
+    /** TOPK: [n] ln of the sum of exp(v/T0) over the classes that are not given; -inf = 0. */
+    const float *tail;
 } kd_targets;
 
 /** Empty targets; set kind and values. */
 #define KD_TARGETS_INIT                                                                            \
     {                                                                                              \
-        sizeof(kd_targets), 0, 0.0f, NULL, 0, 0                                                    \
+        sizeof(kd_targets), 0, 0.0f, NULL, 0, 0, 0, NULL, NULL                                     \
     }
 
 /** The kinds of term in an objective; formulas at the head of this file. */

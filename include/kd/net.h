@@ -49,6 +49,29 @@ typedef struct kd_net_info {
         sizeof(kd_net_info), 0, 0, 0, 0, 0                                                         \
     }
 
+/** Kinds of node. */
+typedef int32_t kd_node_kind;
+enum {
+    KD_NODE_DENSE = 1,  /**< kd_net_add_dense. */
+    KD_NODE_RELU = 2,   /**< kd_net_add_relu. */
+    KD_NODE_DROPOUT = 3 /**< kd_net_add_dropout. */
+};
+
+/** One node of a net. */
+typedef struct kd_node {
+    size_t struct_size;
+    size_t inputs;  /**< Width of what it takes. */
+    size_t outputs; /**< Width of what it gives. */
+    kd_node_kind kind;
+    float rate; /**< DROPOUT: the rate that is used, a multiple of 1/65536; else 0. */
+} kd_node;
+
+/** A node to be filled. */
+#define KD_NODE_INIT                                                                               \
+    {                                                                                              \
+        sizeof(kd_node), 0, 0, 0, 0.0f                                                             \
+    }
+
 /** A view of one parameter tensor, or of its gradient. */
 typedef struct kd_param {
     size_t struct_size;
@@ -169,6 +192,20 @@ KD_API kd_status kd_net_clone(const kd_net *net, kd_net **out_net, kd_error *err
  * Threads: any. Cost: O(1), allocates nothing.
  */
 KD_API kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info, kd_error *error);
+
+/**
+ * What the node with this index is.
+ *
+ * @param net any.
+ * @param index 0..nodes-1.
+ * @param out_node filled.
+ * @param error words for a failure, or NULL.
+ * @return KD_ERR_NULL, _STRUCT, _INDEX.
+ *
+ * Threads: any. Cost: O(1), allocates nothing.
+ */
+KD_API kd_status kd_net_get_node(const kd_net *net, size_t index, kd_node *out_node,
+                                 kd_error *error);
 
 /**
  * View of the parameter with this index, in the order of the nodes, weight before bias.

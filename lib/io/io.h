@@ -11,7 +11,7 @@
 
 #include "base/base.h"
 
-#include "io/reader.h"
+#include <kd/stream.h>
 
 /* ---- checksums (crc.c) ---- */
 

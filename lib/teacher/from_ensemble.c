@@ -80,7 +80,10 @@ static kd_status ask_member(kd_teacher_workspace *ws, size_t i, const kd_batch *
 {
     members *all = ws->extra;
     kd_teacher *member = all->workspaces[i]->teacher;
-    *targets = (kd_targets){sizeof *targets, member->kind, 0.0f, out, 0, member->k};
+    *targets = (kd_targets)KD_TARGETS_INIT;
+    targets->kind = member->kind;
+    targets->values = out;
+    targets->k = member->k;
     return member->ops->ask(all->workspaces[i], batch, temperature, out, targets, error);
 }
 

@@ -146,7 +146,10 @@ kd_status kdi_teacher_ask(kd_teacher_workspace *ws, const kd_batch *known, float
         return kdi_base_fail(error, KD_ERR_BUSY, 1, "the teacher is being asked already");
     }
     ws->busy = true;
-    kd_targets targets = {sizeof targets, ws->teacher->kind, 0.0f, ws->values, 0, ws->teacher->k};
+    kd_targets targets = KD_TARGETS_INIT;
+    targets.kind = ws->teacher->kind;
+    targets.values = ws->values;
+    targets.k = ws->teacher->k;
     kd_status status = ws->teacher->ops->ask(ws, known, temperature, ws->values, &targets, error);
     ws->busy = false;
     if (status == KD_OK) {

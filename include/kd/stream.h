@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /**
- * Where the bytes of files come from and go to, if not from and to a path: memory, an
- * archive, a database, a socket. Whatever libkd reads or writes, it reads from a kd_reader and
- * writes to a kd_writer; calls that take a path make those themselves.
+ * @file stream.h
+ * Tier 3: where the bytes of files come from and go to, if not from and to a path: memory, an
+ * archive, a database, a socket. Calls that read take a path or a kd_reader, calls that write a
+ * path or a kd_writer: exactly one of the two, the other is NULL.
  *
  * What the calls with a path do
  *
@@ -23,10 +24,10 @@
  *     SIGXFSZ, or it ends there. Files are locked (flock) while they are written, so that two
  *     writers do not mix.
  */
-#ifndef KDI_IO_READER_H
-#define KDI_IO_READER_H
+#ifndef KD_STREAM_H
+#define KD_STREAM_H
 
-#include "base/base.h"
+#include <kd/base.h>
 
 /**
  * Reads up to `size` bytes that stand `offset` bytes behind the beginning.
