@@ -130,6 +130,9 @@ static void say(writer *w, const char *format, va_list arguments)
         case 'z':
             put_unsigned(w, va_arg(arguments, size_t));
             break;
+        case 'u':
+            put_unsigned(w, va_arg(arguments, uint64_t));
+            break;
         case 'i':
             put_signed(w, va_arg(arguments, int64_t));
             break;

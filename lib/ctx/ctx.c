@@ -105,6 +105,11 @@ void kd_context_destroy(kd_context *context)
     }
 }
 
+const kdi_allocator *kdi_ctx_allocator(const kd_context *context)
+{
+    return &context->allocator;
+}
+
 kd_context *kdi_ctx_retain(kd_context *context)
 {
     kdi_base_retain(&context->refs);

@@ -15,6 +15,9 @@ void *kdi_ctx_new(kd_context *context, size_t size);
 /** Gives it back. */
 void kdi_ctx_delete(kd_context *context, void *pointer, size_t size);
 
+/** Its allocator, for rooms below this one. */
+const kdi_allocator *kdi_ctx_allocator(const kd_context *context);
+
 /** A new reference to a context that is alive; returns it. */
 kd_context *kdi_ctx_retain(kd_context *context);
 

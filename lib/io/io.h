@@ -66,7 +66,7 @@ kd_status kdi_io_read(const kdi_io_source *source, uint64_t offset, void *out_by
 /** All of these bytes, or KD_ERR_IO. */
 kd_status kdi_io_write(kdi_io_sink *sink, const void *bytes, size_t size, kd_error *error);
 
-/** Adds the name of a file to the words of a failure; returns `status`. */
+/** Adds the name of a file to the words of a failure, once; returns `status`. */
 kd_status kdi_io_where(kd_error *error, kd_status status, const char *name);
 
 /* ---- files (file.c); paths are borrowed until the file is closed ---- */
@@ -126,6 +126,13 @@ kd_status kdi_io_append_sync(kdi_io_file *file, kd_error *error);
 
 /** Cuts the file off at `size`, which is not above its own. */
 kd_status kdi_io_append_cut(kdi_io_file *file, uint64_t size, kd_error *error);
+
+/** A name from a file as it can stand in words: short, and without control bytes. */
+typedef struct kdi_io_quote {
+    char text[64];
+} kdi_io_quote;
+
+kdi_io_quote kdi_io_quoted(const char *name);
 
 /* ---- safetensors (tensors.c, tensors_parse.c, tensors_write.c) ---- */
 

@@ -134,11 +134,4 @@ const char *kdi_io_string_at(const kdi_io_tensors *tensors, uint32_t at);
 const char *kdi_io_name_of(const kdi_io_tensors *tensors, size_t rank);
 const char *kdi_io_key_of(const kdi_io_tensors *tensors, size_t rank);
 
-/** A name as it can stand in words: short, and without control bytes. */
-typedef struct kdi_io_quote {
-    char text[64];
-} kdi_io_quote;
-
-kdi_io_quote kdi_io_quoted(const char *name);
-
 #endif

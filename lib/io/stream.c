@@ -2,6 +2,8 @@
 /* All bytes or a failure: the callbacks may do less at a time than they are asked for. */
 #include "io/parts.h"
 
+#include <string.h>
+
 /* Never more at once: within what one call of a system takes, and a host's int. */
 #define LARGEST ((size_t)1 << 30)
 
@@ -86,11 +88,21 @@ kd_status kdi_io_write(kdi_io_sink *sink, const void *bytes, size_t size, kd_err
     return KD_OK;
 }
 
+/* Whether the words end with the name already, or with as much of it as had room. */
+static bool says_where(const char *text, const char *name)
+{
+    const char *at = strstr(text, "; in ");
+    return at && strncmp(at + 5, name, strlen(at + 5)) == 0;
+}
+
 kd_status kdi_io_where(kd_error *error, kd_status status, const char *name)
 {
     kd_error said = KD_ERROR_INIT;
     if (error && kdi_base_read_struct(&said, sizeof said, error) == KD_OK) {
         said.text[sizeof said.text - 1] = '\0';
+        if (says_where(said.text, name)) {
+            return status;
+        }
         return kdi_base_fail(error, status, said.argument, "%s; in %s", said.text, name);
     }
     return status;

@@ -80,6 +80,7 @@ static void gradient(const kdi_layer *layer, const kdi_pass *pass, const float *
 
 const kdi_layer_ops kdi_layer_dense = {
     .name = "dense",
+    .kind = KD_NODE_DENSE,
     .params = 2,
     .forward = infer,
     .infer = infer,

@@ -46,6 +46,7 @@ static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, 
 
 const kdi_layer_ops kdi_layer_dropout = {
     .name = "dropout",
+    .kind = KD_NODE_DROPOUT,
     .in_place = true,
     .forward = forward,
     .delta = delta,

@@ -12,6 +12,8 @@
 
 #include "kern/kern.h"
 
+#include <kd/net.h>
+
 /** One layer as it stands in a net. */
 typedef struct kdi_layer {
     const struct kdi_layer_ops *ops;
@@ -60,6 +62,7 @@ typedef struct kdi_sink {
 /** A kind of layer. */
 typedef struct kdi_layer_ops {
     const char *name;
+    kd_node_kind kind;
     size_t params; /**< 0, or 2: weight [out,in] and bias [out]. */
     bool in_place; /**< Elementwise: y may be x, and dx is dy. */
     bool rectifies;

@@ -26,6 +26,7 @@ static void delta(const kdi_layer *layer, const kdi_pass *pass, const float *y, 
 
 const kdi_layer_ops kdi_layer_relu = {
     .name = "relu",
+    .kind = KD_NODE_RELU,
     .in_place = true,
     .rectifies = true,
     .forward = infer,

@@ -146,6 +146,31 @@ kd_status kd_net_add_dropout(kd_net *net, float rate)
     return add(net, (kdi_layer){.ops = &kdi_layer_dropout, .threshold = threshold});
 }
 
+size_t kdi_net_nodes(const kd_net *net)
+{
+    return net->n_nodes;
+}
+
+kd_status kd_net_get_node(const kd_net *net, size_t index, kd_node *out_node, kd_error *error)
+{
+    if (!net) {
+        return kdi_base_fail(error, KD_ERR_NULL, 1, "net is NULL");
+    }
+    kd_node given = KD_NODE_INIT;
+    kd_status status = kdi_base_open(&given, sizeof given, out_node, "out_node", 3, error);
+    if (status == KD_OK && index >= net->n_nodes) {
+        status = kdi_base_fail(error, KD_ERR_INDEX, 2, "index is %z, but there are %z nodes", index,
+                               net->n_nodes);
+    }
+    if (status == KD_OK) {
+        const kdi_layer *layer = &net->nodes[index].layer;
+        float rate = (float)layer->threshold / 65536.0f;
+        kd_node node = {sizeof node, layer->in, layer->out, layer->ops->kind, rate};
+        kdi_base_write_struct(out_node, &node, sizeof node);
+    }
+    return status;
+}
+
 const char *kd_net_error(const kd_net *net)
 {
     return net ? net->error.text : "";

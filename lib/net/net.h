@@ -20,6 +20,16 @@ kd_context *kdi_net_context(const kd_net *net);
 /** True once kd_net_init has made its parameters. */
 bool kdi_net_ready(const kd_net *net);
 
+/** Makes the parameters, all 0, of a net that has none yet: then it is initialised. */
+kd_status kdi_net_prepare(kd_net *net, kd_error *error);
+
+/** How many nodes and parameters it has. */
+size_t kdi_net_nodes(const kd_net *net);
+size_t kdi_net_params(const kd_net *net);
+
+/** The parameter with this index. */
+kd_param kdi_net_view(const kd_net *net, size_t index);
+
 /** Width of x, and of the logits. */
 size_t kdi_net_inputs(const kd_net *net);
 size_t kdi_net_outputs(const kd_net *net);
@@ -71,5 +81,25 @@ kd_status kdi_net_learn(kd_optimizer *optimizer, kd_workspace *ws, kdi_update *u
 
 /** Updates done so far. */
 uint64_t kdi_net_updates(const kd_optimizer *optimizer);
+
+/* ---- what a training has beside its weights ---- */
+
+/** The net of an optimiser, and of a workspace. */
+kd_net *kdi_net_of_optimizer(const kd_optimizer *optimizer);
+kd_net *kdi_net_of_workspace(const kd_workspace *ws);
+
+/** An optimiser's rules and progress. */
+kdi_optim *kdi_net_optim(kd_optimizer *optimizer);
+
+/** An optimiser's array `which` (0 or 1, below kdi_optim_states) for a parameter. */
+float *kdi_net_state(const kd_optimizer *optimizer, size_t param, size_t which);
+
+/** The gradient of a parameter, in a workspace made for training; else NULL. */
+float *kdi_net_gradient(const kd_workspace *ws, size_t param);
+
+/** Seed of a workspace's dropout, and the id of the next case that comes without one. */
+uint64_t kdi_net_seed(const kd_workspace *ws);
+uint64_t kdi_net_position(const kd_workspace *ws);
+void kdi_net_set_position(kd_workspace *ws, uint64_t position);
 
 #endif

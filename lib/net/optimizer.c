@@ -184,6 +184,22 @@ uint64_t kdi_net_updates(const kd_optimizer *optimizer)
     return optimizer->optim.step;
 }
 
+kd_net *kdi_net_of_optimizer(const kd_optimizer *optimizer)
+{
+    return optimizer->net;
+}
+
+kdi_optim *kdi_net_optim(kd_optimizer *optimizer)
+{
+    return &optimizer->optim;
+}
+
+float *kdi_net_state(const kd_optimizer *optimizer, size_t param, size_t which)
+{
+    const kdi_tensor *t = &optimizer->tensors[param];
+    return which ? t->second : t->first;
+}
+
 kd_status kd_optimizer_step(kd_optimizer *optimizer, kd_workspace *workspace)
 {
     if (!optimizer) {

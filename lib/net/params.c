@@ -64,6 +64,11 @@ static kd_status make_params(kd_net *net, kd_error *error)
     return KD_OK;
 }
 
+kd_status kdi_net_prepare(kd_net *net, kd_error *error)
+{
+    return make_params(net, error);
+}
+
 /* Uniform in (0, 1]: the logarithm of it is finite. */
 static double uniform(uint32_t word)
 {
@@ -183,11 +188,23 @@ static void name_of(const kdi_net_param *p, char *text, size_t size)
     kdi_base_say(text, size, "layers.%z.%s", p->node, p->bias ? "bias" : "weight");
 }
 
-static kd_status view(const kd_net *net, size_t index, float *values, kd_param *out_param)
+size_t kdi_net_params(const kd_net *net)
+{
+    return net->n_params;
+}
+
+kd_param kdi_net_view(const kd_net *net, size_t index)
 {
     const kdi_net_param *p = &net->params[index];
-    kd_param known = {sizeof known, values, p->rows, p->columns, {0}};
-    name_of(p, known.name, sizeof known.name);
+    kd_param param = {sizeof param, p->values, p->rows, p->columns, {0}};
+    name_of(p, param.name, sizeof param.name);
+    return param;
+}
+
+static kd_status view(const kd_net *net, size_t index, float *values, kd_param *out_param)
+{
+    kd_param known = kdi_net_view(net, index);
+    known.values = values;
     kdi_base_write_struct(out_param, &known, sizeof known);
     return KD_OK;
 }

@@ -192,6 +192,31 @@ void kd_workspace_destroy(kd_workspace *workspace)
     kd_context_destroy(context);
 }
 
+kd_net *kdi_net_of_workspace(const kd_workspace *ws)
+{
+    return ws->net;
+}
+
+float *kdi_net_gradient(const kd_workspace *ws, size_t param)
+{
+    return ws->training ? ws->gradients[param] : NULL;
+}
+
+uint64_t kdi_net_seed(const kd_workspace *ws)
+{
+    return ws->seed;
+}
+
+uint64_t kdi_net_position(const kd_workspace *ws)
+{
+    return ws->position;
+}
+
+void kdi_net_set_position(kd_workspace *ws, uint64_t position)
+{
+    ws->position = position;
+}
+
 const char *kd_workspace_error(const kd_workspace *workspace)
 {
     return workspace ? workspace->error.text : "";

@@ -141,12 +141,41 @@ bool kdi_optim_needs_norm(const kdi_optim *optim, const kdi_update *update)
  * Schwarz it is below 1/sqrt((1-b2)(1-b1^2/b2)), given b1^2 < b2; the factor leaves room for the
  * rounding of denormal moments, the last term is for second moments that are 0 in float.
  */
-static double largest_adam_ratio(const kd_optimizer_options *o)
+static double largest_moment_ratio(const kd_optimizer_options *o)
 {
     double b1 = (double)o->beta1;
     double b2 = (double)o->beta2;
-    double exact = 1.0 / sqrt((1.0 - b2) * (1.0 - b1 * b1 / b2));
-    return 1e4 * exact + UNDERFLOWN_MOMENT / (double)o->epsilon;
+    return 1e4 / sqrt((1.0 - b2) * (1.0 - b1 * b1 / b2));
+}
+
+static double largest_adam_ratio(const kd_optimizer_options *o)
+{
+    return largest_moment_ratio(o) + UNDERFLOWN_MOMENT / (double)o->epsilon;
+}
+
+/*
+ * The bounds are those that plans rely on, each with the room that rounding needs: momentum that is
+ * twice its bound is still safe (see prove); and |a| <= c sqrt(s), with c = (1-b1) times the ratio
+ * above, holds after an update if it held before.
+ */
+bool kdi_optim_believes(const kdi_optim *optim, const float *first, const float *second,
+                        size_t count)
+{
+    const kd_optimizer_options *o = &optim->options;
+    double ratio = second ? (1.0 - (double)o->beta1) * largest_moment_ratio(o) : 0.0;
+    for (size_t i = 0; i < count; i++) {
+        double limit = 2.0 * optim->momentum_bound;
+        if (second) {
+            if (!(second[i] >= 0.0f && isfinite(second[i]))) {
+                return false;
+            }
+            limit = ratio * sqrt((double)second[i]) + UNDERFLOWN_MOMENT;
+        }
+        if (!(fabs((double)first[i]) <= limit)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* The numbers of an update, all scaled, that decide whether it is safe. */

@@ -85,6 +85,14 @@ kd_status kdi_optim_open(kdi_optim *optim, const kd_optimizer_options *options, 
 /** State arrays per tensor: 0 (plain SGD), 1 (momentum) or 2 (moments). */
 size_t kdi_optim_states(const kdi_optim *optim);
 
+/**
+ * Whether arrays of state, such as from a file, are some that updates can have left behind: finite,
+ * second moments not negative, momentum within `optim->momentum_bound`, moments in proportion to
+ * each other. The proof that an update can't overflow rests on it.
+ */
+bool kdi_optim_believes(const kdi_optim *optim, const float *first, const float *second,
+                        size_t count);
+
 /** Whether a plan needs survey.weight: weights can grow by their own decay. */
 bool kdi_optim_decays(const kdi_optim *optim);
 
