@@ -90,7 +90,8 @@ KD_API void kd_workspace_destroy(kd_workspace *workspace);
 KD_API const char *kd_workspace_error(const kd_workspace *workspace);
 
 /**
- * Logits of a batch, without dropout.
+ * Logits of a batch, without dropout. On x86-64 with AVX2 a case's logits have the same bits
+ * whatever batch it comes in, so those that were recorded in one order are those of another.
  *
  * @param workspace of the net to run, of either sort; n <= its batch.
  * @param x [n,inputs]; NaN and infinities are passed on into the logits.

@@ -149,7 +149,8 @@ typedef struct kdi_kernels {
 
     /* ---- products that read their operands where they lie ---- */
 
-    /** y[n,rows] = x[n,columns] w[rows,columns]^T, the rows of w dense. Like a GEMM's rounding. */
+    /** y[n,rows] = x[n,columns] w[rows,columns]^T, the rows of w dense. Like a GEMM's rounding.
+     * The bits of a row of y depend on that row of x and on w, but on no other row. */
     void (*dots_f32)(const float *x, size_t n, size_t x_stride, const float *w, size_t rows,
                      size_t columns, float *y, size_t y_stride);
     /** The product. Like a GEMM's rounding. */

@@ -186,7 +186,7 @@ static void inference_is_the_formula(void **state)
     support_all_returned(&memory);
 }
 
-/* Forward gives inference's bits where dropout's rate is 0; and inference knows no dropout. */
+/* Forward is inference where dropout's rate is 0, to rounding; and inference knows no dropout. */
 static void dropout_is_in_forward_only(void **state)
 {
     (void)state;
@@ -219,7 +219,11 @@ static void dropout_is_in_forward_only(void **state)
         kd_batch batch = support_batch(&data, 0, 9);
         support_ok(kd_net_infer(plain, data.x, 9, 0, want, 0), kd_workspace_error(plain));
         support_ok(kd_net_forward(run, &batch, &forward), kd_workspace_error(run));
-        assert_int_equal(memcmp(forward, want, sizeof want) == 0, pairs[p].same);
+        double farthest = 0.0;
+        for (size_t i = 0; i < COUNT(want); i++) {
+            farthest = fmax(farthest, fabs((double)forward[i] - (double)want[i]));
+        }
+        assert_int_equal(farthest < 1e-5, pairs[p].same);
         support_ok(kd_net_infer(run, data.x, 9, 0, got, 0), kd_workspace_error(run));
         support_same_bits(pairs[p].with, got, want, sizeof want);
         kd_workspace_destroy(run);
