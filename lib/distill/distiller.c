@@ -77,7 +77,8 @@ static kd_status check_kinds(const kd_teacher *teacher, kd_term_kind soft, kd_er
     kd_target_kind kind = kdi_teacher_kind(teacher);
     bool matches = soft == KD_TERM_MATCH || soft == KD_TERM_MATCH_RAW;
     bool free_constant = kind == KD_TARGET_LOG_PROBABILITIES && soft == KD_TERM_MATCH_RAW;
-    if (matches && (kind == KD_TARGET_PROBABILITIES || free_constant)) {
+    bool no_logits = kind == KD_TARGET_PROBABILITIES || kind == KD_TARGET_TOPK;
+    if (matches && (no_logits || free_constant)) {
         return kdi_base_fail(error, KD_ERR_KIND, 3,
                              "options.soft_kind is %i, but the teacher gives targets of kind %i",
                              (int64_t)soft, (int64_t)kind);

@@ -13,8 +13,7 @@ static kd_batch piece_of(const kd_batch *whole, size_t begin, size_t count,
     piece.case_weights = piece.case_weights ? piece.case_weights + begin : NULL;
     piece.ids = piece.ids ? piece.ids + begin : NULL;
     if (targets) {
-        *piece_targets = *targets;
-        piece_targets->values += begin * piece_targets->stride;
+        *piece_targets = kdi_loss_piece_of_targets(targets, begin);
         piece.targets = piece_targets;
     }
     return piece;
@@ -47,13 +46,13 @@ static kd_status measure_piece(kd_distiller *d, const kd_batch *piece, size_t fi
 /* Targets of the host's for a whole evaluation: their stride must be known to cut them. */
 static kd_status open_targets(kd_distiller *d, const kd_batch *known, kd_targets *targets)
 {
-    kd_status status =
-        kdi_base_open(targets, sizeof *targets, known->targets, "batch.targets", 2, &d->error);
-    if (status == KD_OK) {
-        status = kdi_loss_check_matrix(targets->values, known->n, kdi_net_outputs(d->student),
-                                       &targets->stride, "batch.targets.values", 2, 2, &d->error);
-    }
-    return status;
+    const kdi_loss_words words = {.error = &d->error,
+                                  .in = 2,
+                                  .logits = "the student's logits",
+                                  .targets = "batch.targets",
+                                  .values = "batch.targets.values"};
+    return kdi_loss_read_targets(targets, known->targets, known->n, kdi_net_outputs(d->student),
+                                 &words);
 }
 
 static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *report)

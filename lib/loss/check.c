@@ -71,13 +71,15 @@ static kd_status check_term(kdi_loss_job *job, size_t i)
 kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument)
 {
     const kd_targets *t = &job->targets;
-    bool fixed = t->kind == KD_TARGET_PROBABILITIES && t->temperature != 0.0f;
+    bool topk = t->kind == KD_TARGET_TOPK;
+    bool fixed = topk || (t->kind == KD_TARGET_PROBABILITIES && t->temperature != 0.0f);
     if (!fixed || t->temperature == temperature) {
         return KD_OK;
     }
     return kdi_base_fail(job->words.error, KD_ERR_RETEMPER, argument,
-                         "%s.values are probabilities at temperature %g and can't serve %g",
-                         job->words.targets, (double)t->temperature, (double)temperature);
+                         "%s.%s at temperature %g and can't serve %g", job->words.targets,
+                         topk ? "tail is" : "values are probabilities", (double)t->temperature,
+                         (double)temperature);
 }
 
 static kd_status check_needs(kdi_loss_job *job, size_t i)
@@ -102,35 +104,6 @@ static kd_status check_needs(kdi_loss_job *job, size_t i)
                              (int64_t)job->targets.kind, i, (int64_t)term->kind);
     }
     return ops->tempered ? kdi_loss_check_retemper(job, term->temperature, w->in) : KD_OK;
-}
-
-static kd_status check_targets(kdi_loss_job *job)
-{
-    const kdi_loss_words *w = &job->words;
-    kd_targets *t = &job->targets;
-    *t = (kd_targets)KD_TARGETS_INIT;
-    kd_status status = kdi_base_open(t, sizeof *t, job->in.targets, w->targets, w->in, w->error);
-    if (status != KD_OK) {
-        return status;
-    }
-    if (t->kind < KD_TARGET_LOGITS || t->kind > KD_TARGET_LOG_PROBABILITIES) {
-        return kdi_base_fail(w->error, KD_ERR_KIND, w->in, "%s.kind is %i, no such kind",
-                             w->targets, (int64_t)t->kind);
-    }
-    bool known = t->kind == KD_TARGET_PROBABILITIES && t->temperature == 0.0f;
-    if (t->kind != KD_TARGET_LOGITS && !known && !kdi_loss_is_temperature(t->temperature)) {
-        char name[64];
-        kdi_base_say(name, sizeof name, "%s.temperature", w->targets);
-        return kdi_loss_check_temperature(t->temperature, name, w->in, w->error);
-    }
-    if (t->k != 0 && t->k != job->in.k) {
-        return kdi_base_fail(w->error, KD_ERR_SHAPE, w->in, "%s.k is %z, but %s have %z classes",
-                             w->targets, t->k, w->logits, job->in.k);
-    }
-    status = kdi_loss_check_matrix(t->values, job->in.n, job->in.k, &t->stride, w->values, w->in,
-                                   w->in, w->error);
-    job->has_targets = status == KD_OK;
-    return status;
 }
 
 static kd_status check_labels(kdi_loss_job *job)
@@ -161,9 +134,14 @@ static kd_status refuse_overlap(const kdi_loss_words *w, const char *a, const ch
     return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->out, "%s overlaps %s", a, b);
 }
 
+/* What is read, and its names. */
+#define INPUTS 6
+static const char *const input_names[INPUTS] = {"the logits",   "the targets", "labels",
+                                                "case_weights", "topk_index",  "tail"};
+
 /* Scratch is written all over, so it must be nobody else's. */
-static kd_status check_scratch(const kdi_loss_job *job, const kdi_span inputs[4],
-                               const char *const names[4], kdi_span d, kdi_span values)
+static kd_status check_scratch(const kdi_loss_job *job, const kdi_span inputs[INPUTS], kdi_span d,
+                               kdi_span values)
 {
     const kdi_loss_words *w = &job->words;
     kdi_span scratch = flat(job->out.scratch, job->out.scratch_floats, sizeof(float));
@@ -175,9 +153,9 @@ static kd_status check_scratch(const kdi_loss_job *job, const kdi_span inputs[4]
         return kdi_base_fail(w->error, KD_ERR_TOO_LARGE, w->out,
                              "out.scratch_floats is %z: too many bytes", job->out.scratch_floats);
     }
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < INPUTS; i++) {
         if (kdi_base_overlap(scratch, inputs[i])) {
-            return refuse_overlap(w, "out.scratch", names[i]);
+            return refuse_overlap(w, "out.scratch", input_names[i]);
         }
     }
     if (kdi_base_overlap(scratch, d)) {
@@ -193,7 +171,8 @@ static kd_status check_overlap(kdi_loss_job *job)
     const kd_loss_in *in = &job->in;
     const kd_loss_out *out = &job->out;
     kdi_span z = floats(in->logits, in->n, in->k, in->logits_stride);
-    kdi_span v = floats(job->targets.values, in->n, in->k, job->targets.stride);
+    const kd_targets *t = &job->targets; /* all NULL without */
+    kdi_span v = floats(t->values, in->n, kdi_loss_targets_width(t, in->k), t->stride);
     if (job->has_targets && kdi_base_overlap(z, v)) {
         return kdi_base_fail(w->error, KD_ERR_OVERLAP, w->in,
                              "%s.values overlaps %s: student and teacher are one buffer",
@@ -201,22 +180,25 @@ static kd_status check_overlap(kdi_loss_job *job)
     }
     kdi_span d = floats(out->d_logits, in->n, in->k, out->d_stride);
     kdi_span values = flat(out->term_values, job->n_terms, sizeof(double));
-    const kdi_span inputs[] = {z, v, flat(in->labels, in->n, sizeof(int32_t)),
-                               flat(in->case_weights, in->n, sizeof(float))};
-    const char *const names[] = {"the logits", "the targets", "labels", "case_weights"};
+    const kdi_span inputs[INPUTS] = {z,
+                                     v,
+                                     flat(in->labels, in->n, sizeof(int32_t)),
+                                     flat(in->case_weights, in->n, sizeof(float)),
+                                     flat(t->topk_index, in->n * t->top, sizeof(uint32_t)),
+                                     flat(t->tail, in->n, sizeof(float))};
     bool same = out->d_logits == in->logits && out->d_stride == in->logits_stride;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < INPUTS; i++) {
         if (!(i == 0 && same) && kdi_base_overlap(d, inputs[i])) {
-            return refuse_overlap(w, "out.d_logits", names[i]);
+            return refuse_overlap(w, "out.d_logits", input_names[i]);
         }
         if (kdi_base_overlap(values, inputs[i])) {
-            return refuse_overlap(w, "out.term_values", names[i]);
+            return refuse_overlap(w, "out.term_values", input_names[i]);
         }
     }
     if (kdi_base_overlap(d, values)) {
         return refuse_overlap(w, "out.d_logits", "out.term_values");
     }
-    return check_scratch(job, inputs, names, d, values);
+    return check_scratch(job, inputs, d, values);
 }
 
 static kd_status check_sizes(kdi_loss_job *job)
@@ -257,7 +239,8 @@ kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms
         status = check_sizes(job);
     }
     if (status == KD_OK && job->in.targets) {
-        status = check_targets(job);
+        status = kdi_loss_read_targets(&job->targets, job->in.targets, job->in.n, job->in.k, w);
+        job->has_targets = status == KD_OK;
     }
     for (size_t i = 0; status == KD_OK && i < job->n_terms; i++) {
         status = check_term(job, i);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cases as they look at a temperature: one pass over the rows, and what its sums mean. */
 #include "loss/look.h"
+#include "loss/topk.h"
 
 #include <math.h>
 
@@ -43,8 +44,11 @@ static bool any_compares(const kdi_loss_job *job)
     return any;
 }
 
-static kd_status open_targets(kdi_case *c, kdi_fault *fault)
+static kd_status open_targets(kdi_case *c, size_t row, kdi_fault *fault)
 {
+    if (c->targets->kind == KD_TARGET_TOPK) {
+        return kdi_loss_topk_check(c->targets, row, c->k, &c->v, fault);
+    }
     fault->target = true;
     kd_status status = kdi_loss_row_open(&c->v, c->kern, c->v.x, c->k, fault);
     if (status == KD_OK && c->targets->kind == KD_TARGET_LOG_PROBABILITIES) {
@@ -64,13 +68,17 @@ kd_status kdi_loss_open_case(const kdi_loss_job *job, size_t row, kdi_case *c, k
         .label = job->in.labels ? job->in.labels[row] : -1,
     };
     c->v.x = job->has_targets ? job->targets.values + row * job->targets.stride : NULL;
+    if (job->has_targets && job->targets.kind == KD_TARGET_TOPK) {
+        c->index = job->targets.topk_index + row * job->targets.top;
+        c->tail = (double)job->targets.tail[row] * (double)job->targets.temperature;
+    }
     kd_status status = kdi_loss_row_open(&c->z, job->kern, z, c->k, fault);
     if (status != KD_OK) {
         return status;
     }
     c->label_gap = c->label >= 0 ? (double)c->z.max - (double)z[c->label] : 0.0;
-    bool scores = c->v.x && c->targets->kind != KD_TARGET_PROBABILITIES;
-    return scores && any_compares(job) ? open_targets(c, fault) : KD_OK;
+    bool opens = c->v.x && c->targets->kind != KD_TARGET_PROBABILITIES;
+    return opens && any_compares(job) ? open_targets(c, row, fault) : KD_OK;
 }
 
 static kd_status without_support(size_t at, const kdi_case *c, kdi_fault *fault)
@@ -81,15 +89,6 @@ static kd_status without_support(size_t at, const kdi_case *c, kdi_fault *fault)
     fault->index = at;
     fault->value = -(double)INFINITY;
     return KD_ERR_SUPPORT;
-}
-
-/*
- * Whether all but one exponential are so small that floats lose some of them. A loss can be that
- * small, and is exact all the same: then the reference takes the row again, in double.
- */
-static bool is_faint(const kdi_sums *sums, size_t k)
-{
-    return sums->rest < 1e-30 * (double)k;
 }
 
 /* Everything of q; sum e is 1 + rest. */
@@ -105,7 +104,7 @@ static kd_status compare_scores(const kdi_case *c, kdi_look *look, kdi_fault *fa
 {
     kdi_pair pair;
     size_t at = look->kern->compare_f32(&look->q, &look->p, c->k, look->eq, look->ep, &pair);
-    if (is_faint(&pair.q, c->k) || is_faint(&pair.p, c->k)) {
+    if (kdi_loss_is_faint(&pair.q, c->k) || kdi_loss_is_faint(&pair.p, c->k)) {
         look->kern = kdi_kern(KD_ISA_PORTABLE);
         at = look->kern->compare_f32(&look->q, &look->p, c->k, look->eq, look->ep, &pair);
     }
@@ -122,7 +121,7 @@ static kd_status compare_given(const kdi_case *c, kdi_look *look, kdi_fault *fau
 {
     kdi_given given;
     size_t at = look->kern->compare_given_f32(&look->q, c->v.x, c->k, look->eq, &given);
-    if (is_faint(&given.q, c->k)) {
+    if (kdi_loss_is_faint(&given.q, c->k)) {
         look->kern = kdi_kern(KD_ISA_PORTABLE);
         at = look->kern->compare_given_f32(&look->q, c->v.x, c->k, look->eq, &given);
     }
@@ -147,12 +146,15 @@ kd_status kdi_loss_look(const kdi_view *view, const kdi_case *c, kdi_look *look,
     if (!view->compares) {
         kdi_sums q;
         look->kern->exps_f32(&look->q, c->k, look->eq, &q);
-        if (is_faint(&q, c->k)) {
+        if (kdi_loss_is_faint(&q, c->k)) {
             look->kern = kdi_kern(KD_ISA_PORTABLE);
             look->kern->exps_f32(&look->q, c->k, look->eq, &q);
         }
         read_q(look, &q);
         return KD_OK;
+    }
+    if (c->targets->kind == KD_TARGET_TOPK) {
+        return kdi_loss_topk_look(c, look, fault);
     }
     bool holes = c->z.min == -INFINITY; /* classes that are impossible: p must be 0 there */
     look->kern = holes ? kdi_kern(KD_ISA_PORTABLE) : look->kern;

@@ -63,8 +63,21 @@ typedef struct kdi_loss_job {
 kd_status kdi_loss_check(kdi_loss_job *job, const kd_term *terms, size_t n_terms,
                          const kd_loss_in *in, const kd_loss_out *out);
 
-/** KD_ERR_RETEMPER if the job's targets are probabilities at another known temperature. */
+/** KD_ERR_RETEMPER if the job's targets are of another temperature, and can't be taken to this. */
 kd_status kdi_loss_check_retemper(const kdi_loss_job *job, float temperature, int argument);
+
+/**
+ * Reads a host's targets of [n,k] logits and checks all but their numbers: fields, sizes. Sets the
+ * stride. Of the words it needs error, in, logits, targets, values.
+ */
+kd_status kdi_loss_read_targets(kd_targets *known, const kd_targets *given, size_t n, size_t k,
+                                const kdi_loss_words *words);
+
+/** Columns of the targets' values: k, or as many as TOPK gives. */
+size_t kdi_loss_targets_width(const kd_targets *targets, size_t k);
+
+/** The targets, as they were read, of the cases from `begin` on. */
+kd_targets kdi_loss_piece_of_targets(const kd_targets *targets, size_t begin);
 
 /** The walk. Fills out, metrics and values. */
 kd_status kdi_loss_run(kdi_loss_job *job);
@@ -86,7 +99,7 @@ kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd
 kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, const char *name,
                                  int argument, double *out_sum, kd_error *error);
 
-/** Whether every row of dense targets [n,k] is what its kind says; `name` is for failures. */
+/** Whether every row of dense targets is what its kind says; `name` is for failures. */
 kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char *name,
                                  kd_error *error);
 

@@ -60,6 +60,16 @@ double kdi_loss_target_scale(const kd_targets *targets, double temperature)
     return (logs ? (double)targets->temperature : 1.0) / temperature;
 }
 
+bool kdi_loss_targets_are_scores(const kd_targets *targets)
+{
+    return targets->kind == KD_TARGET_LOGITS || targets->kind == KD_TARGET_LOG_PROBABILITIES;
+}
+
+bool kdi_loss_is_faint(const kdi_sums *sums, size_t k)
+{
+    return sums->rest < 1e-30 * (double)k;
+}
+
 static kd_status check_sum(double sum, kdi_fault *fault)
 {
     if (fabs(sum - 1.0) <= SUM_TOLERANCE) {

@@ -6,9 +6,18 @@
 #include "kern/kern.h"
 #include "loss/loss.h"
 
+/** What of a case was at fault. All but the first belong to TOPK targets. */
+typedef enum kdi_fault_field {
+    KDI_FAULT_VALUE = 0, /**< A logit, or a target. */
+    KDI_FAULT_CLASS,     /**< topk_index: no such class. */
+    KDI_FAULT_ORDER,     /**< topk_index: not ascending. */
+    KDI_FAULT_TAIL       /**< tail; or, on the student's side, the classes that it stands for. */
+} kdi_fault_field;
+
 /** Which element was at fault: index within the row. */
 typedef struct kdi_fault {
-    bool target;   /**< Else a student logit. */
+    bool target; /**< Else a student logit. */
+    kdi_fault_field field;
     bool gradient; /**< No element: the gradient of the case overflows. */
     bool row;      /**< The row as a whole: `value` is then its sum, or -inf. */
     size_t index;
@@ -29,6 +38,10 @@ kd_status kdi_loss_row_open(kdi_row *row, const kdi_kernels *kern, const float *
 /** The table that can serve the row at this scale: `kern`, or the reference. */
 const kdi_kernels *kdi_loss_row_kern(const kdi_row *row, const kdi_kernels *kern, double scale);
 
+/** Says it. */
+kd_status kdi_loss_blame(const kdi_loss_words *w, kd_status status, size_t row,
+                         const kdi_fault *fault);
+
 /** Most chunks that rows are shared out in. */
 #define KDI_LOSS_CHUNKS 16
 
@@ -40,6 +53,15 @@ double kdi_loss_log1p(double x);
 
 /** What of a row of targets is natural-log units at T: 1/T of logits, T0/T of log-probabilities. */
 double kdi_loss_target_scale(const kd_targets *targets, double temperature);
+
+/** Whether the targets are rows of k scores, of which exponentials are taken. */
+bool kdi_loss_targets_are_scores(const kd_targets *targets);
+
+/**
+ * Whether all but one exponential of a row of k are so small that floats lose some of them. A loss
+ * can be that small, and is exact all the same: then the reference takes the row again, in double.
+ */
+bool kdi_loss_is_faint(const kdi_sums *sums, size_t k);
 
 /** Whether log-probabilities are some: their exponentials sum to 1. KD_ERR_PROBABILITY. */
 kd_status kdi_loss_row_check_log(const kdi_row *row, const kdi_kernels *kern, size_t k,

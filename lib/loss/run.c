@@ -53,77 +53,24 @@ static bool counts(const kdi_loss_job *job, const kdi_case *c)
     return any;
 }
 
-static kd_status blame(const kdi_loss_words *w, kd_status status, size_t row, const kdi_fault *f)
-{
-    if (f->gradient) {
-        return kdi_base_fail(w->error, status, w->out, "the gradient of row %z overflows",
-                             w->first_row + row);
-    }
-    const char *side = f->target ? w->targets : w->logits;
-    const char *field = f->target ? ".values" : "";
-    row += w->first_row;
-    if (f->row && status == KD_ERR_PROBABILITY) {
-        return kdi_base_fail(w->error, status, w->in, "row %z of %s%s sums to %g, not to 1", row,
-                             side, field, f->value);
-    }
-    if (f->row) {
-        return kdi_base_fail(w->error, status, w->in, "row %z of %s%s is -inf throughout", row,
-                             side, field);
-    }
-    if (status == KD_ERR_SUPPORT) {
-        return kdi_base_fail(w->error, status, w->in,
-                             "%s[%z,%z] is -inf, but the target there is not 0", side, row,
-                             f->index);
-    }
-    return kdi_base_fail(w->error, status, w->in, "%s%s[%z,%z] is %g", side, field, row, f->index,
-                         f->value);
-}
-
-static kd_status check_given(const float *p, size_t k, kdi_fault *fault)
-{
-    double mass = 0.0;
-    float least = INFINITY;
-    for (size_t i = 0; i < k; i++) {
-        mass += (double)p[i];
-        least = p[i] < least ? p[i] : least;
-    }
-    return kdi_loss_row_check_given(p, k, least, mass, fault);
-}
-
-static kd_status check_row(const kd_targets *targets, const float *x, kdi_fault *fault)
-{
-    const kdi_kernels *kern = kdi_kern(0);
-    kdi_row row;
-    if (targets->kind == KD_TARGET_PROBABILITIES) {
-        return check_given(x, targets->k, fault);
-    }
-    kd_status status = kdi_loss_row_open(&row, kern, x, targets->k, fault);
-    if (status == KD_OK && targets->kind == KD_TARGET_LOG_PROBABILITIES) {
-        status = kdi_loss_row_check_log(&row, kern, targets->k, fault);
-    }
-    return status;
-}
-
-kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char *name,
-                                 kd_error *error)
-{
-    kdi_loss_words words = {.error = error, .targets = name};
-    for (size_t row = 0; row < n; row++) {
-        kdi_fault fault = {.target = true};
-        kd_status status = check_row(targets, targets->values + row * targets->k, &fault);
-        if (status != KD_OK) {
-            return blame(&words, status, row, &fault);
-        }
-    }
-    return KD_OK;
-}
-
 /* Class of the largest value; ties go to the lowest. */
 static size_t choice_of(const kdi_kernels *kern, const float *x, size_t k)
 {
     float min, max;
     (void)kern->range_f32(x, k, &min, &max);
     return kern->find_f32(x, k, max);
+}
+
+static size_t teacher_choice(const kdi_case *c)
+{
+    switch (c->targets->kind) {
+    case KD_TARGET_TOPK:
+        return c->index[c->kern->find_f32(c->v.x, c->targets->top, c->v.max)];
+    case KD_TARGET_PROBABILITIES: /* their range has not been looked for */
+        return choice_of(c->kern, c->v.x, c->k);
+    default:
+        return c->kern->find_f32(c->v.x, c->k, c->v.max);
+    }
 }
 
 /* What the metrics need of a case before its logits may be written over. */
@@ -141,10 +88,7 @@ static answers ask(const kdi_loss_job *job, const kdi_case *c)
     if (!c->v.x) {
         return (answers){student, false};
     }
-    bool known = c->targets->kind != KD_TARGET_PROBABILITIES; /* its range has been looked for */
-    size_t teacher =
-        known ? c->kern->find_f32(c->v.x, c->k, c->v.max) : choice_of(c->kern, c->v.x, c->k);
-    return (answers){student, student == teacher};
+    return (answers){student, student == teacher_choice(c)};
 }
 
 static void measure(const kdi_case *c, const kdi_look *look, answers said, double weight, sums *s)
@@ -183,7 +127,7 @@ static void place(const kdi_loss_job *job, const room *r, float *d, kdi_look *lo
         if (d && !looks[i].eq && used < r->count) {
             looks[i].eq = r->rows + used++ * k;
         }
-        bool scores = job->views[i].compares && job->targets.kind != KD_TARGET_PROBABILITIES;
+        bool scores = job->views[i].compares && kdi_loss_targets_are_scores(&job->targets);
         looks[i].ep = d && scores && used < r->count ? r->rows + used++ * k : NULL;
     }
 }
@@ -340,7 +284,7 @@ kd_status kdi_loss_run(kdi_loss_job *job)
     for (size_t i = 0; i < w.n_chunks; i++) {
         const chunk *c = &w.chunks[i];
         if (c->status != KD_OK) {
-            return blame(&job->words, c->status, c->row, &c->fault);
+            return kdi_loss_blame(&job->words, c->status, c->row, &c->fault);
         }
         add(&s, &c->sums, job->n_terms);
     }

@@ -19,10 +19,21 @@ typedef struct kdi_case {
     kdi_row z;                 /**< Student logits. */
     kdi_row v;                 /**< Target values; x is NULL without. Range: scores only. */
     const kd_targets *targets; /**< What v is. */
+    const uint32_t *index;     /**< TOPK: whose classes v are. */
+    double tail;               /**< TOPK: T0 times the tail, exactly: a logit like v. */
     size_t k;
     int32_t label;    /**< -1 = none. */
     double label_gap; /**< max z - z of the label, >= 0. */
 } kdi_case;
+
+/** TOPK: the classes that are not given, which are compared as one. */
+typedef struct kdi_bucket {
+    kdi_scores scores; /**< The student's; max is the largest in the bucket, -inf without any. */
+    double sum;        /**< sum e of them, 0 without any */
+    double q;          /**< sum q of them */
+    double p;
+    double p_max; /**< The largest of v and tail: what the exponentials of p are relative to. */
+} kdi_bucket;
 
 /** A case at one temperature. */
 typedef struct kdi_look {
@@ -39,6 +50,7 @@ typedef struct kdi_look {
     double kl;        /**< sum p (ln p - ln q) */
     float *eq;        /**< The exponentials, if there was room for them; else NULL. */
     float *ep;
+    kdi_bucket bucket; /**< TOPK only; eq then has the exponentials of its classes, else 0. */
 } kdi_look;
 
 /** What a term remembers of a case from its value to its gradient. */

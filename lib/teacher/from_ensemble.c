@@ -174,8 +174,8 @@ static const kdi_teacher_ops ops = {
     .release = release,
 };
 
-static kd_status check_member(kd_teacher *const *given, size_t i, kd_mean_kind kind, size_t *inputs,
-                              kd_error *error)
+static kd_status check_member(kd_teacher *const *given, size_t i, size_t m, kd_mean_kind kind,
+                              size_t *inputs, kd_error *error)
 {
     if (!given[i]) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "members[%z] is NULL", i);
@@ -191,6 +191,10 @@ static kd_status check_member(kd_teacher *const *given, size_t i, kd_mean_kind k
                              given[i]->inputs, *inputs);
     }
     *inputs = given[i]->inputs ? given[i]->inputs : *inputs;
+    if (m > 1 && given[i]->kind == KD_TARGET_TOPK) {
+        return kdi_base_fail(error, KD_ERR_KIND, 1,
+                             "members[%z] gives the top classes only; a mean needs all of them", i);
+    }
     if (kind == KD_MEAN_GEOMETRIC && given[i]->kind == KD_TARGET_PROBABILITIES) {
         return kdi_base_fail(error, KD_ERR_KIND, 1,
                              "members[%z] gives probabilities; a geometric mean needs logits", i);
@@ -216,7 +220,7 @@ static kd_status check(kd_teacher *const *given, size_t m, const float *weights,
         return kdi_base_fail(error, KD_ERR_WEIGHT, 3, "all %z weights are 0", m);
     }
     for (size_t i = 0; status == KD_OK && i < m; i++) {
-        status = check_member(given, i, kind, inputs, error);
+        status = check_member(given, i, m, kind, inputs, error);
     }
     return status;
 }
