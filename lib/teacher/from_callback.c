@@ -39,7 +39,8 @@ static kd_status check(kd_callback_options *o, kd_error *error)
     o->kind = o->kind ? o->kind : KD_TARGET_LOGITS;
     if (o->kind == KD_TARGET_TOPK) {
         return kdi_base_fail(error, KD_ERR_KIND, 2,
-                             "options.kind is KD_TARGET_TOPK, which a callback can't give");
+                             "options.kind is %i, KD_TARGET_TOPK, which a callback can't give",
+                             (int64_t)o->kind);
     }
     if (o->kind < KD_TARGET_LOGITS || o->kind > KD_TARGET_LOG_PROBABILITIES) {
         return kdi_base_fail(error, KD_ERR_KIND, 2, "options.kind is %i, no such kind",

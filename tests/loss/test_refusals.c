@@ -317,7 +317,7 @@ static void kinds(void **state)
         bench_refuse_all(rows, COUNT(rows));
     }
     static const bench_row next[] = {
-        {ON_TARGETS, KD_ERR_KIND, ARG_IN, "kind", "4", {INT(TARGETS(kind), 4)}, 0},
+        {ON_TARGETS, KD_ERR_KIND, ARG_IN, "kind", "5", {INT(TARGETS(kind), 5)}, 0},
         {ON_ENSEMBLE, KD_ERR_KIND, ARG_IN, "kind", "3", {INT(ENSEMBLE(kind), 3)}, 0},
     };
     bench_refuse_all(next, COUNT(next));
