@@ -37,13 +37,17 @@
  * and is legal only where p_i = 0 (and i is not the label). A row of only -inf is KD_ERR_SUPPORT.
  * MATCH terms take finite logits only.
  *
- * TOPK targets give p of the classes in a set S, and p_r, all of the rest. SOFT and KL then compare
- * with q of the classes in S and q_r = sum_{i not in S} q_i: the loss is that of |S| + 1 classes, and
- * dL/dz_i = T (q_i - p_i) in S, T (q_i - p_r q_i / q_r) elsewhere. KL is then a lower bound of that of
- * all classes, equal when student and teacher share p_r out alike. MATCH terms can't use them.
+ * TOPK targets give logits v of the classes in a set S, and a tail in place of the others: with
+ * s = sum_{i in S} exp(v_i/T0) + exp(tail), p_i = exp(v_i/T0) / s in S and p_r = exp(tail) / s, all of
+ * the rest. SOFT and KL then compare with q of the classes in S and q_r = sum_{i not in S} q_i: the
+ * loss is that of |S| + 1 classes, and dL/dz_i = T (q_i - p_i) in S, T (q_i - p_r q_i / q_r) elsewhere.
+ * KL is then a lower bound of that of all classes, equal when student and teacher share p_r out alike.
+ * z_i = -inf is not legal in S, where p_i > 0; elsewhere it is, unless q_r = 0 (-inf throughout) and
+ * tail > -inf: KD_ERR_SUPPORT. MATCH terms can't use TOPK targets.
  *
  * Accuracy: for a term of weight w the loss is within 4e-6 w T^2 (sum p|ln p| + sum p|ln q|) of the
  * exact value, each element of its gradient within 8e-6 w T (p_i + q_i) + 1e-37 (up to w T = 1e8);
+ * for TOPK these are |S| + 1 classes, and the p_i of one outside S is p_r q_i / q_r;
  * softmax within 8e-6 relative where p > 1e-30. A p below 1e-38 may count as 0 in the loss.
  */
 #ifndef KD_LOSS_H
@@ -88,7 +92,8 @@ typedef struct kd_targets {
      */
     size_t top;
     const uint32_t *topk_index; /**< TOPK: which classes, [n,top] dense, ascending in each row. */
-    /** TOPK: [n] ln of the sum of exp(v/T0) over the classes that are not given; -inf = 0. */
+    /** TOPK: [n] ln of the sum of exp(v/T0) over the classes that are not given; -inf, and nothing
+     * else if all are given, says that p_r = 0. */
     const float *tail;
 } kd_targets;
 
@@ -186,16 +191,17 @@ typedef struct kd_metrics_out {
     size_t struct_size;
     /** Share of labelled cases whose largest logit is the label; NaN without any. */
     double accuracy;
-    /** Share of cases where student and teacher have the same largest class; NaN without. */
+    /** Share of cases where student and teacher have the same largest class; NaN without targets.
+     * TOPK: the teacher's is that of the largest v given. */
     double agreement;
     double student_entropy; /**< Entropy of q(T). */
-    double teacher_entropy; /**< Entropy of p; NaN without targets. */
-    double kl;              /**< KL(p||q(T)), without T^2; NaN without targets. */
-    double case_weight;     /**< Sum of the weights of all cases. */
-    double label_weight;    /**< Sum of the weights of labelled cases. */
-    uint64_t cases;         /**< Cases with weight > 0. */
-    uint64_t labelled;      /**< Of these, cases with a label. */
-    uint64_t errors;        /**< Of these, cases whose largest logit is not the label. */
+    double teacher_entropy; /**< Entropy of p, for TOPK of |S| + 1 classes; NaN without targets. */
+    double kl;           /**< KL(p||q(T)) of the same classes, without T^2; NaN without targets. */
+    double case_weight;  /**< Sum of the weights of all cases. */
+    double label_weight; /**< Sum of the weights of labelled cases. */
+    uint64_t cases;      /**< Cases with weight > 0. */
+    uint64_t labelled;   /**< Of these, cases with a label. */
+    uint64_t errors;     /**< Of these, cases whose largest logit is not the label. */
 } kd_metrics_out;
 
 /** Output to fill in. */
@@ -285,7 +291,8 @@ KD_API kd_status kd_log_softmax(const float *logits, size_t n, size_t k, size_t 
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL (also labels or targets that a term needs), _SIZE, _TOO_LARGE, _STRUCT,
  * _KIND, _TEMPERATURE, _WEIGHT, _LABEL, _PROBABILITY, _NOT_FINITE, _SUPPORT, _OVERLAP, _RETEMPER,
- * _SHAPE, _EMPTY_BATCH.
+ * _SHAPE, _EMPTY_BATCH; _INDEX (topk_index is out of order or no class), _VALUE (a field of TOPK is
+ * set in targets of another kind; a tail where all classes are given).
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(n k) per term, allocates nothing. Source:
  * head of the file.
@@ -329,7 +336,7 @@ KD_API kd_status kd_soft_cross_entropy(const kd_loss_in *in, float temperature, 
  * @param in logits [n,k], targets [n,k] that are logits or log-probabilities, case weights.
  * @param out filled as by kd_loss.
  * @param error words for a failure, or NULL.
- * @return as kd_loss; _KIND for targets that are probabilities, _NOT_FINITE for -inf too.
+ * @return as kd_loss; _KIND for targets that are probabilities or TOPK, _NOT_FINITE for -inf too.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(n k), allocates nothing. Source: Hinton
  * 2015, eq. 3 and 4.

@@ -35,7 +35,7 @@ typedef int32_t (*kd_teacher_fn)(void *user, const kd_batch *batch, float temper
 typedef struct kd_callback_options {
     size_t struct_size;
     size_t k;            /**< Classes, 1..INT32_MAX. */
-    kd_target_kind kind; /**< What it gives; 0 = logits. */
+    kd_target_kind kind; /**< What it gives; 0 = logits. Not TOPK. */
     /** T0 of log-probabilities, or of probabilities (0 = whatever T is asked for). */
     float temperature;
     kd_teacher_fn fn; /**< The function. */
@@ -68,6 +68,7 @@ KD_API kd_status kd_teacher_from_net(kd_net *net, kd_teacher **out_teacher, kd_e
  * is handed through unchanged, bit for bit.
  *
  * @param members [m] teachers with the same number of classes; they may be ensembles themselves.
+ * One that gives the top classes only (KD_TARGET_TOPK) has a mean with no other: KD_ERR_KIND.
  * @param m 1..KD_MAX_MEMBERS.
  * @param weights [m], finite, >= 0, not all 0; divided by their sum; NULL = equal.
  * @param kind which mean.
