@@ -38,12 +38,13 @@
  * MATCH terms take finite logits only.
  *
  * TOPK targets give logits v of the classes in a set S, and a tail in place of the others: with
- * s = sum_{i in S} exp(v_i/T0) + exp(tail), p_i = exp(v_i/T0) / s in S and p_r = exp(tail) / s, all of
- * the rest. SOFT and KL then compare with q of the classes in S and q_r = sum_{i not in S} q_i: the
- * loss is that of |S| + 1 classes, and dL/dz_i = T (q_i - p_i) in S, T (q_i - p_r q_i / q_r) elsewhere.
- * KL is then a lower bound of that of all classes, equal when student and teacher share p_r out alike.
- * z_i = -inf is not legal in S, where p_i > 0; elsewhere it is, unless q_r = 0 (-inf throughout) and
- * tail > -inf: KD_ERR_SUPPORT. MATCH terms can't use TOPK targets.
+ * s = sum_{i in S} exp(v_i/T0) + exp(tail), p_i = exp(v_i/T0) / s in S, and p_r = exp(tail) / s is
+ * the probability of all the rest. SOFT and KL compare with q of the classes in S and with
+ * q_r = sum_{i not in S} q_i. The loss is that of |S| + 1 classes; dL/dz_i = T (q_i - p_i) in S,
+ * T (q_i - p_r q_i / q_r) elsewhere. KL is then a lower bound of that of all classes, equal when
+ * student and teacher share p_r out alike. z_i = -inf is KD_ERR_SUPPORT in S, where p_i > 0, and
+ * legal elsewhere, unless all classes outside S have it (q_r = 0) and tail > -inf. MATCH terms
+ * can't use TOPK targets.
  *
  * Accuracy: for a term of weight w the loss is within 4e-6 w T^2 (sum p|ln p| + sum p|ln q|) of the
  * exact value, each element of its gradient within 8e-6 w T (p_i + q_i) + 1e-37 (up to w T = 1e8);
@@ -71,10 +72,10 @@ typedef struct kd_targets {
     size_t struct_size;
     kd_target_kind kind;
     /**
-     * T0, finite and > 0. For log-probabilities and TOPK the temperature at which they were taken;
-     * a term at another temperature is KD_ERR_RETEMPER for TOPK. For
-     * probabilities the one at which they were softened, or 0 = unknown; if known, a term at
-     * another temperature is KD_ERR_RETEMPER. Ignored for logits.
+     * T0, finite and > 0. For log-probabilities and TOPK the temperature at which they were taken.
+     * For probabilities the one at which they were softened, or 0 = unknown. A term at another
+     * temperature is KD_ERR_RETEMPER for TOPK, and for probabilities if theirs is known. Ignored
+     * for logits.
      */
     float temperature;
     /**

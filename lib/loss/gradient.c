@@ -46,7 +46,7 @@ static void add_part(sum *s, const kdi_look *look, const kdi_scores *scores, con
     s->all_kept = s->all_kept && kept;
 }
 
-/* q_i and p_i of the given classes go by themselves; the others all have the student's q_i / q_r. */
+/* Given classes go by themselves; all others have the student's q_i / q_r, times one factor. */
 static void add_topk_view(sum *s, const kdi_look *look, double q, double p)
 {
     const kdi_bucket *b = &look->bucket;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Soft targets at the door: what their kind asks of their fields, and rows that are not a case's. */
+/* Soft targets at the door: what their kind asks of their fields, and of each of their rows. */
 #include "loss/topk.h"
 
 #include <math.h>

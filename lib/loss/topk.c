@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Targets of the kind TOPK: p of the classes in a set S, and p_r of all others together. Student and
- * teacher are compared as distributions over |S| + 1 classes, the last of which is the bucket of the
- * rest. Its score is the logarithm of a sum of exponentials, taken relative to the largest logit
- * among its own classes, however far that lies below those of S: so q_r is never 1 less something,
- * and neither is lost when the other is all but 1.
+ * Targets of the kind TOPK: p of the classes in a set S, and p_r of all others together. Student
+ * and teacher are compared as distributions over |S| + 1 classes, the last of which is the bucket
+ * of the rest. Its score is the logarithm of a sum of exponentials, taken relative to the largest
+ * logit among its own classes, however far that lies below those of S: so q_r is never 1 less
+ * something, and neither is lost when the other is all but 1.
  *
- * The gradient needs no quotient p_r / q_r either. With c_i = q_i / q_r, the student's distribution
- * within the bucket, T (q_i - p_r q_i / q_r) = T (q_r - p_r) c_i: one row of exponentials, one factor.
+ * The gradient needs no quotient p_r / q_r either. With c_i = q_i / q_r, the student's shares
+ * in the bucket, T (q_i - p_r q_i / q_r) = T (q_r - p_r) c_i: one row of exponentials, times one
+ * factor.
  *
  * The bucket, nearly all classes, goes through the kernels, a run between given classes at a time;
  * those of S, few as a rule, are taken in double.

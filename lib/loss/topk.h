@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/** Targets of the kind TOPK: some classes, and one bucket for the rest. Inside the room loss only. */
+/** Targets of the kind TOPK: some classes, one bucket for the rest. Inside the room loss only. */
 #ifndef KDI_LOSS_TOPK_H
 #define KDI_LOSS_TOPK_H
 
@@ -13,8 +13,8 @@ kd_status kdi_loss_topk_check(const kd_targets *targets, size_t row, size_t k, k
 kd_status kdi_loss_topk_look(const kdi_case *c, kdi_look *look, kdi_fault *fault);
 
 /**
- * Exponentials of the classes begin .. begin+count that are in the bucket, 0 for given ones; e NULL:
- * not wanted. Sums (of any number of parts): `rest` lacks one largest class of each run of classes.
+ * Exponentials of the classes begin .. begin+count that are in the bucket, 0 for given ones (NULL:
+ * not wanted), and their sums: `rest` lacks one largest class of each run between given ones.
  */
 void kdi_loss_topk_exps(const kdi_case *c, const kdi_look *look, size_t begin, size_t count,
                         float *e, kdi_sums *out);

@@ -25,7 +25,7 @@ void topk_give(topk_batch *batch, size_t row, const uint32_t *index);
 void topk_give_some(topk_batch *batch, uint64_t *seed);
 void topk_give_largest(topk_batch *batch);
 
-/* What one case comes to: without weights, with T^2 in the losses. d, p, q [k] or NULL. */
+/* What one case comes to: without weights, with T^2. d and d_sizes are [k], or both NULL. */
 typedef struct topk_truth {
     double soft, kl, entropy_q, entropy_p;
     double sizes;    /* sum p |ln p| + sum p |ln q|, over top + 1 classes */

@@ -166,7 +166,7 @@ static void a_distiller_learns_of_it(void **state)
     kd_report r = KD_REPORT_INIT;
     kd_distiller *d;
     assert_int_equal(distiller_of(net, teacher, KD_TERM_KL, T0, &d, NULL), KD_OK);
-    double before = INFINITY;
+    double before = (double)INFINITY;
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(kd_distill_step(d, &batch, &r), KD_OK);
         assert_true(r.kl > 0 && r.kl < before);
