@@ -22,6 +22,8 @@
  *   KD_CACHE_TOPK  20 + top (2 + i)  which of the other classes has how much: they become one
  *                                    bucket (loss.h). i = 2 up to 65,536 classes, else 4
  *
+ * A file has 80 bytes before its cases, and 24 behind them once it is finished.
+ *
  * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind its last
  * whole case. Until it is finished no teacher is made of it, so half a transfer set is never taken
  * for a whole one. Every byte is covered by a checksum; a finished file of which one bit has
@@ -79,7 +81,9 @@ typedef struct kd_cache_info {
     uint64_t data_hash;
     uint64_t cases;      /**< Whole ones. */
     uint64_t case_bytes; /**< Of each. */
-    uint64_t torn_bytes; /**< Behind the last whole case: of an append that was interrupted. */
+    /** Behind the last whole case, of an append that was interrupted. Of a recording that is open:
+     * what kd_cache_open cut off. */
+    uint64_t torn_bytes;
 } kd_cache_info;
 
 /** Info to be filled. */
@@ -91,8 +95,9 @@ typedef struct kd_cache_info {
 KD_BEGIN
 
 /**
- * Opens a recording: begins it if there is no such file, or goes on with it. What an interrupted
- * append left behind the last whole case is cut off.
+ * Opens a recording: begins it if there is no such file or an empty one, or goes on with it. What
+ * an interrupted append left behind the last whole case is cut off. A finished file is not changed
+ * before more is appended to it; one that is no recording, or another one, never.
  *
  * @param context where its memory comes from.
  * @param path the file.
@@ -101,25 +106,28 @@ KD_BEGIN
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _KIND, _TEMPERATURE, _VALUE; _MISMATCH (the file
  * holds something else: names what), _FORMAT (no recording), _VERSION, _CHECKSUM (a case in the
- * middle is damaged), _ID, _IO (also if another writer has it open), _MEMORY, _UNSUPPORTED.
+ * middle, or a finished file, is damaged), _TRUNCATED (a finished file lacks cases), _ID, _IO (also
+ * if another writer has it open), _MEMORY.
  *
  * Ownership: the caller owns the recording; the context is retained. Threads: any. Cost: one pass
- * over what is there; memory 16 to 32 bytes a case.
+ * over what is there; memory 16 to 32 bytes a case. A failure may leave a new file empty.
  */
 KD_API kd_status kd_cache_open(kd_context *context, const char *path,
                                const kd_cache_options *options, kd_cache **out_cache,
                                kd_error *error);
 
 /**
- * Appends cases. All of them are in the file after this call, or none.
+ * Appends cases. All of them are in the file after this call, or none; after a kill in the middle
+ * of it, the first ones.
  *
  * @param cache the recording.
  * @param ids [n], none of which is there yet.
  * @param targets [n,k] as kd_teacher_targets fills them, of the kind and T0 of the options.
  * @param n cases, 1..INT32_MAX.
- * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _SHAPE (classes), _KIND, _TEMPERATURE, _ID (is
- * there already, or twice here), _NOT_FINITE, _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK:
- * a difference of logits above 65,504), _IO, _MEMORY; words in kd_cache_error.
+ * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _SHAPE (classes, or top), _KIND, _TEMPERATURE,
+ * _ID (is there already, or twice here), _NOT_FINITE (TOPK: also fewer than top finite logits),
+ * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504, a tail that is
+ * no float; classes out of range or order), _IO, _MEMORY; words in kd_cache_error.
  *
  * Ownership: Borrowed for the call. Threads: one at a time. Cost: one write of n cases; memory for
  * them the first time.
@@ -176,11 +184,11 @@ KD_API void kd_cache_destroy(kd_cache *cache);
  * @param path the file.
  * @param out_info filled.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _STRUCT, _FORMAT, _VERSION, _TRUNCATED (in its header), _CHECKSUM, _IO,
- * _MEMORY, _UNSUPPORTED.
+ * @return KD_ERR_NULL, _STRUCT, _FORMAT, _VERSION, _TRUNCATED (in its header, or before what its
+ * seal declares), _CHECKSUM, _IO.
  *
- * Ownership: Borrowed for the call. Threads: any. Cost: one pass over the file; ids that occur twice
- * are looked for by kd_cache_open and kd_teacher_from_cache.
+ * Ownership: Borrowed for the call. Threads: any. Cost: one pass over the file, allocates nothing.
+ * Ids that occur twice, and values that no recording has, are looked for by kd_teacher_from_cache.
  */
 KD_API kd_status kd_cache_verify(const char *path, kd_cache_info *out_info, kd_error *error);
 
@@ -193,12 +201,14 @@ KD_API kd_status kd_cache_verify(const char *path, kd_cache_info *out_info, kd_e
  * @param expected what it must hold; fields of 0 take what there is, NULL takes anything.
  * @param out_teacher the new teacher, NULL on failure.
  * @param error words for a failure, or NULL.
- * @return as kd_cache_open, and KD_ERR_STATE (not finished). In use: KD_ERR_ID for an id that was
- * not recorded, KD_ERR_NULL for a batch without ids, _CHECKSUM, _IO, _TRUNCATED, and
- * KD_ERR_RETEMPER for targets that serve T0 only.
+ * @return KD_ERR_NULL, _STRUCT, _MISMATCH, _FORMAT, _VERSION, _TRUNCATED, _CHECKSUM, _STATE (not
+ * finished), _ID (twice), _NOT_FINITE, _SUPPORT, _PROBABILITY, _TOO_LARGE, _IO, _MEMORY. In use:
+ * KD_ERR_ID for an id that was not recorded, KD_ERR_NULL for a batch without ids, _CHECKSUM, _IO,
+ * _TRUNCATED; and a loss answers KD_ERR_RETEMPER where targets serve T0 only.
  *
  * Ownership: the caller owns the teacher; the context is retained, and the file kept open. Threads:
- * any. Cost: one pass over the file, memory 16 bytes a case; in use one read of each case.
+ * any. Cost: one pass over the file, memory 16 bytes a case, and one case; in use one read of each
+ * case, and no allocation.
  */
 KD_API kd_status kd_teacher_from_cache(kd_context *context, const char *path,
                                        const kd_cache_options *expected, kd_teacher **out_teacher,
@@ -209,22 +219,23 @@ KD_API kd_status kd_teacher_from_cache(kd_context *context, const char *path,
  * ensemble, recorded logits, or the teacher_hash of a recording. Equal teachers, equal numbers.
  *
  * @param teacher any but one that is, or contains, a callback.
- * @param out_hash the number.
+ * @param out_hash [1], the number.
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _KIND (a callback: only the host knows what it is).
  *
- * Threads: any. Cost: one pass over the weights.
+ * Ownership: Borrowed for the call. Threads: any. Cost: one pass over the weights.
  */
 KD_API kd_status kd_teacher_hash(const kd_teacher *teacher, uint64_t *out_hash, kd_error *error);
 
 /**
- * A number that stands for some bytes, such as a transfer set: equal on every machine, and different
- * for different bytes but by accident (1 in 2^64). No protection against somebody who wants it.
+ * A number that stands for some bytes, such as a transfer set: equal on every machine, and
+ * different for different bytes but by accident (1 in 2^64). No protection against somebody who
+ * wants it. In pieces, each with the number of those before it, it is another number.
  *
  * @param before of the bytes before these; 0 = there are none.
  * @param bytes [size]; may be NULL if size is 0.
  * @param size how many.
- * @return the number; `before` if bytes is NULL.
+ * @return the number; `before` if there are no bytes.
  *
  * Errors: none. Ownership: Borrowed for the call. Threads: any. Cost: O(size), allocates nothing.
  */

@@ -108,6 +108,12 @@ void kdi_base_retain(kdi_refs *refs);
 /** True if that was the last one. */
 bool kdi_base_release(kdi_refs *refs);
 
+/* ---- hashes (hash.c); kd_hash of bytes is declared in kd/cache.h ---- */
+
+/** Goes on from a hash with a number, or with the bits of floats, on every machine alike. */
+uint64_t kdi_base_hash_u64(uint64_t before, uint64_t value);
+uint64_t kdi_base_hash_f32(uint64_t before, const float *values, size_t count);
+
 /* ---- random numbers (rng.c) ---- */
 
 /**

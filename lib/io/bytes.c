@@ -40,6 +40,35 @@ float kdi_io_from_half(uint16_t half)
     return value;
 }
 
+/* value / 2^shift, rounded to the nearest, of two the even one. */
+static uint32_t round_off(uint32_t value, uint32_t shift)
+{
+    uint32_t odd = value >> shift & 1u;
+    return (value + (1u << (shift - 1)) - 1u + odd) >> shift;
+}
+
+uint16_t kdi_io_to_half(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    uint32_t sign = bits >> 16 & 0x8000u;
+    uint32_t size = bits & 0x7fffffffu;
+    uint32_t half;
+    if (size > 0x7f800000u) { /* NaN stays one, even if what tells it apart is in its low bits */
+        half = 0x7c00u | (size >> 13 & 1023u);
+        half |= half == 0x7c00u ? 0x200u : 0u;
+    } else if (size >= 0x47800000u) { /* 2^16 and above */
+        half = 0x7c00u;
+    } else if (size >= 0x38800000u) { /* 2^-14 and above; rounding may carry, up to infinity */
+        half = round_off(size - (112u << 23), 13);
+    } else if (size >= 0x33000000u) { /* 2^-25 and above, in steps of 2^-24 */
+        half = round_off((size & 0x7fffffu) | 0x800000u, 126u - (size >> 23));
+    } else {
+        half = 0;
+    }
+    return (uint16_t)(sign | half);
+}
+
 void kdi_io_put_hex(char out[8], uint32_t value)
 {
     for (size_t i = 0; i < 8; i++) {

@@ -29,6 +29,9 @@ void kdi_io_store(void *bytes, size_t size, uint64_t value);
 /** The float that an IEEE half precision number is, exactly. */
 float kdi_io_from_half(uint16_t half);
 
+/** The half precision number nearest to it, of two the even one; from 65,520 on it is infinite. */
+uint16_t kdi_io_to_half(float value);
+
 /** A checksum as eight lower-case hexadecimal digits, without a zero at the end, and back. */
 void kdi_io_put_hex(char out[8], uint32_t value);
 bool kdi_io_get_hex(const char digits[8], uint32_t *out);

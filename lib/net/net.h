@@ -34,6 +34,9 @@ kd_param kdi_net_view(const kd_net *net, size_t index);
 size_t kdi_net_inputs(const kd_net *net);
 size_t kdi_net_outputs(const kd_net *net);
 
+/** Goes on from a hash with inputs, layers, and the bits of all parameters (hash.c). */
+uint64_t kdi_net_hash(uint64_t before, const kd_net *net);
+
 /** A batch with everything checked that a net can check; words go to `error`. */
 kd_status kdi_net_read_batch(const kd_net *net, size_t most, const kd_batch *batch, kd_batch *known,
                              kd_error *error);

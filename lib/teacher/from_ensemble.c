@@ -8,6 +8,9 @@
 
 #include "loss/loss.h"
 
+#include <kd/cache.h>
+#include <string.h>
+
 typedef struct ensemble_teacher {
     kd_teacher head;
     kd_mean_kind mean;
@@ -21,7 +24,7 @@ typedef struct ensemble_teacher {
 /* What asking needs: a workspace for each member, and one member's answer at a time. */
 typedef struct members {
     kd_teacher_workspace **workspaces; /* [m] */
-    float *values;                     /* [batch,k] */
+    float *values;                     /* [batch,width] */
     void *block;
     size_t block_size;
 } members;
@@ -44,10 +47,11 @@ static void close(kd_teacher_workspace *ws)
     kdi_ctx_delete(ws->context, all, sizeof *all);
 }
 
-static void lay_out_members(members *all, size_t m, size_t batch, size_t k, kdi_arena *arena)
+static void lay_out_members(members *all, size_t m, size_t batch, size_t width, kdi_arena *arena)
 {
     all->workspaces = kdi_base_take(arena, m, sizeof(kd_teacher_workspace *));
-    all->values = kdi_base_take(arena, batch * k, sizeof *all->values); /* checked at the door */
+    all->values =
+        kdi_base_take(arena, batch * width, sizeof *all->values); /* checked at the door */
 }
 
 static kd_status open(kd_teacher_workspace *ws, kd_error *error)
@@ -59,7 +63,8 @@ static kd_status open(kd_teacher_workspace *ws, kd_error *error)
     }
     ws->extra = all;
     kdi_arena measure = {0};
-    lay_out_members(all, t->m, ws->batch, t->head.k, &measure);
+    size_t width = kdi_teacher_width(&t->head);
+    lay_out_members(all, t->m, ws->batch, width, &measure);
     all->block = measure.overflow ? NULL : kdi_ctx_new(ws->context, measure.used);
     all->block_size = measure.used;
     if (!all->block) {
@@ -67,7 +72,7 @@ static kd_status open(kd_teacher_workspace *ws, kd_error *error)
                              measure.used);
     }
     kdi_arena place = {.base = all->block};
-    lay_out_members(all, t->m, ws->batch, t->head.k, &place);
+    lay_out_members(all, t->m, ws->batch, width, &place);
     kd_status status = KD_OK;
     for (size_t i = 0; status == KD_OK && i < t->m; i++) {
         status = kdi_teacher_open(t->members[i], ws->batch, false, &all->workspaces[i], error);
@@ -157,6 +162,24 @@ static bool uses(const kd_teacher *teacher, const kd_net *net)
     return false;
 }
 
+static kd_status hash(const kd_teacher *teacher, uint64_t *out, kd_error *error)
+{
+    const ensemble_teacher *t = (const ensemble_teacher *)teacher;
+    uint64_t h = kdi_base_hash_u64(KDI_TEACHER_ENSEMBLE, (uint64_t)t->mean);
+    for (size_t i = 0; i < t->m; i++) {
+        uint64_t one;
+        uint64_t weight;
+        kd_status status = kd_teacher_hash(t->members[i], &one, error);
+        if (status != KD_OK) {
+            return status;
+        }
+        memcpy(&weight, &t->weights[i], sizeof weight);
+        h = kdi_base_hash_u64(kdi_base_hash_u64(h, one), weight);
+    }
+    *out = h;
+    return KD_OK;
+}
+
 static void release(kd_teacher *teacher)
 {
     ensemble_teacher *t = (ensemble_teacher *)teacher;
@@ -171,6 +194,7 @@ static const kdi_teacher_ops ops = {
     .close = close,
     .ask = ask,
     .uses = uses,
+    .hash = hash,
     .release = release,
 };
 
@@ -276,6 +300,7 @@ kd_status kd_teacher_from_ensemble(kd_teacher *const *given, size_t m, const flo
     bool arithmetic = kind == KD_MEAN_ARITHMETIC;
     teacher->kind = arithmetic ? KD_TARGET_PROBABILITIES : KD_TARGET_LOGITS;
     teacher->kind = one ? given[0]->kind : teacher->kind;
+    teacher->top = one ? given[0]->top : 0;
     ((ensemble_teacher *)teacher)->mean = kind;
     status = fill((ensemble_teacher *)teacher, given, m, weights, sum, error);
     if (status != KD_OK) {

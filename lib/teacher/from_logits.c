@@ -7,61 +7,14 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct entry {
-    uint64_t id;
-    size_t row;
-} entry;
-
 typedef struct recorded_teacher {
     kd_teacher head;
     size_t n;
-    entry *entries; /* [n], by id */
-    float *logits;  /* [n,k] */
+    kdi_teacher_id *entries; /* [n], by id */
+    float *logits;           /* [n,k] */
     void *block;
     size_t block_size;
 } recorded_teacher;
-
-/* Heap sort: in place, O(n log n) whatever the order, no recursion. */
-static void sift(entry *e, size_t at, size_t n)
-{
-    for (size_t child; (child = 2 * at + 1) < n; at = child) {
-        child += child + 1 < n && e[child + 1].id > e[child].id;
-        if (e[at].id >= e[child].id) {
-            return;
-        }
-        entry swapped = e[at];
-        e[at] = e[child];
-        e[child] = swapped;
-    }
-}
-
-static void sort(entry *e, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(e, i, n);
-    }
-    for (size_t i = n; i-- > 1;) {
-        entry last = e[i];
-        e[i] = e[0];
-        e[0] = last;
-        sift(e, 0, i);
-    }
-}
-
-static const entry *find(const recorded_teacher *t, uint64_t id)
-{
-    size_t low = 0;
-    size_t high = t->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (t->entries[middle].id < id) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return low < t->n && t->entries[low].id == id ? &t->entries[low] : NULL;
-}
 
 static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temperature, float *out,
                      kd_targets *targets, kd_error *error)
@@ -70,17 +23,13 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     (void)targets;
     const recorded_teacher *t = (const recorded_teacher *)ws->teacher;
     size_t k = t->head.k;
-    if (!batch->ids) {
-        return kdi_base_fail(error, KD_ERR_NULL, 2,
-                             "batch.ids is NULL, but the teacher is recorded by sample id");
-    }
     for (size_t i = 0; i < batch->n; i++) {
-        const entry *e = find(t, batch->ids[i]);
-        if (!e) {
-            return kdi_base_fail(error, KD_ERR_ID, 2, "batch.ids[%z] is %z, which was not recorded",
-                                 i, (size_t)batch->ids[i]);
+        size_t row;
+        kd_status status = kdi_teacher_row_of(t->entries, t->n, batch, i, &row, error);
+        if (status != KD_OK) {
+            return status;
         }
-        memcpy(out + i * k, t->logits + e->row * k, k * sizeof *out);
+        memcpy(out + i * k, t->logits + row * k, k * sizeof *out);
     }
     return KD_OK;
 }
@@ -90,8 +39,6 @@ static void release(kd_teacher *teacher)
     recorded_teacher *t = (recorded_teacher *)teacher;
     kdi_ctx_delete(teacher->context, t->block, t->block_size);
 }
-
-static const kdi_teacher_ops ops = {.ask = ask, .release = release};
 
 static kd_status check_logits(const float *logits, size_t n, size_t k, size_t stride,
                               kd_error *error)
@@ -141,19 +88,33 @@ static kd_status fill(recorded_teacher *t, const uint64_t *ids, const float *log
     lay_out(t, n, k, &place);
     t->n = n;
     for (size_t i = 0; i < n; i++) {
-        t->entries[i] = (entry){ids[i], i};
+        t->entries[i] = (kdi_teacher_id){ids[i], i};
         memcpy(t->logits + i * k, logits + i * stride, k * sizeof *logits);
     }
-    sort(t->entries, n);
-    for (size_t i = 1; i < n; i++) {
-        if (t->entries[i].id == t->entries[i - 1].id) {
-            return kdi_base_fail(error, KD_ERR_ID, 2, "ids[%z] and ids[%z] are both %z",
-                                 t->entries[i - 1].row, t->entries[i].row,
-                                 (size_t)t->entries[i].id);
-        }
+    size_t twin = kdi_teacher_sort_ids(t->entries, n);
+    if (twin > 0) {
+        return kdi_base_fail(error, KD_ERR_ID, 2, "ids[%z] and ids[%z] are both %z",
+                             t->entries[twin - 1].row, t->entries[twin].row,
+                             (size_t)t->entries[twin].id);
     }
     return KD_OK;
 }
+
+/* The order of recording is no matter: what counts is which id has which logits. */
+static kd_status hash(const kd_teacher *teacher, uint64_t *out, kd_error *error)
+{
+    (void)error;
+    const recorded_teacher *t = (const recorded_teacher *)teacher;
+    uint64_t h = kdi_base_hash_u64(kdi_base_hash_u64(KDI_TEACHER_LOGITS, t->n), t->head.k);
+    for (size_t i = 0; i < t->n; i++) {
+        h = kdi_base_hash_u64(h, t->entries[i].id);
+        h = kdi_base_hash_f32(h, t->logits + t->entries[i].row * t->head.k, t->head.k);
+    }
+    *out = h;
+    return KD_OK;
+}
+
+static const kdi_teacher_ops ops = {.ask = ask, .hash = hash, .release = release};
 
 kd_status kd_teacher_from_logits(kd_context *context, const uint64_t *ids, const float *logits,
                                  size_t n, size_t k, size_t stride, kd_teacher **out_teacher,

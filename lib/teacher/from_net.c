@@ -41,6 +41,13 @@ static bool uses(const kd_teacher *teacher, const kd_net *net)
     return ((const net_teacher *)teacher)->net == net;
 }
 
+static kd_status hash(const kd_teacher *teacher, uint64_t *out, kd_error *error)
+{
+    (void)error;
+    *out = kdi_net_hash(KDI_TEACHER_NET, ((const net_teacher *)teacher)->net);
+    return KD_OK;
+}
+
 static void release(kd_teacher *teacher)
 {
     kd_net_destroy(((net_teacher *)teacher)->net);
@@ -51,6 +58,7 @@ static const kdi_teacher_ops ops = {
     .close = close,
     .ask = ask,
     .uses = uses,
+    .hash = hash,
     .release = release,
 };
 

@@ -78,7 +78,7 @@ kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
                            kd_teacher_workspace **out_workspace, kd_error *error)
 {
     size_t bytes;
-    kd_status status = kdi_teacher_bytes(batch, teacher->k, &bytes, error);
+    kd_status status = kdi_teacher_bytes(batch, kdi_teacher_width(teacher), &bytes, error);
     if (status != KD_OK) {
         return status;
     }
@@ -133,7 +133,8 @@ void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace)
     if (ws->teacher->ops->close) {
         ws->teacher->ops->close(ws);
     }
-    kdi_ctx_delete(context, ws->values, ws->batch * ws->teacher->k * sizeof *ws->values);
+    kdi_ctx_delete(context, ws->values,
+                   ws->batch * kdi_teacher_width(ws->teacher) * sizeof *ws->values);
     kd_teacher_destroy(ws->teacher);
     kdi_ctx_delete(context, ws, sizeof *ws);
     kd_context_destroy(context);
