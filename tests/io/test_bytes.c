@@ -118,6 +118,44 @@ static void all_halves(void **state)
     }
 }
 
+/* Halves come back as they were, NaN with all that tells one from the other. */
+static void halves_and_back(void **state)
+{
+    (void)state;
+    for (uint32_t half = 0; half < 65536; half++) {
+        assert_int_equal(kdi_io_to_half(kdi_io_from_half((uint16_t)half)), half);
+    }
+}
+
+static void rounds_to(float value, uint32_t half)
+{
+    assert_int_equal(kdi_io_to_half(value), half);
+    assert_int_equal(kdi_io_to_half(-value), half | 0x8000u);
+}
+
+/* Between two neighbours: the nearer one, and in the middle the even one. */
+static void rounding_to_halves(void **state)
+{
+    (void)state;
+    for (uint32_t half = 0; half < 0x7c00u; half++) {
+        float here = kdi_io_from_half((uint16_t)half);
+        float next = half + 1 == 0x7c00u ? 65536.0f : kdi_io_from_half((uint16_t)(half + 1));
+        float middle = here + (next - here) / 2; /* exact: one bit more than a half has */
+        rounds_to(middle, half + (half & 1));
+        rounds_to(nextafterf(middle, 0), half);
+        rounds_to(nextafterf(middle, INFINITY), half + 1);
+        rounds_to(nextafterf(here, INFINITY), half);
+        rounds_to(nextafterf(next, 0), half + 1);
+    }
+    rounds_to(0x1p-149f, 0);
+    rounds_to(3.4028235e38f, 0x7c00);
+    rounds_to(INFINITY, 0x7c00);
+    uint32_t bits = 0x7f800001u; /* nothing of it is left in the bits of a half */
+    float nan;
+    memcpy(&nan, &bits, sizeof nan);
+    assert_true(isnan(kdi_io_from_half(kdi_io_to_half(nan))));
+}
+
 /* ---- sorting ---- */
 
 static bool less(const void *user, size_t a, size_t b)
@@ -164,6 +202,8 @@ int main(void)
         cmocka_unit_test(numbers_and_their_bytes),
         cmocka_unit_test(hexadecimal_digits),
         cmocka_unit_test(all_halves),
+        cmocka_unit_test(halves_and_back),
+        cmocka_unit_test(rounding_to_halves),
         cmocka_unit_test(sorting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

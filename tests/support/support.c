@@ -71,7 +71,10 @@ static void *take(void *user, size_t size, size_t align)
     memset(start, 0xA5, size);
     atomic_fetch_add(&m->asked, size);
     atomic_fetch_add(&m->live, 1);
-    atomic_fetch_add(&m->bytes, size);
+    size_t bytes = atomic_fetch_add(&m->bytes, size) + size;
+    if (bytes > atomic_load(&m->peak)) {
+        atomic_store(&m->peak, bytes);
+    }
     return start;
 }
 
