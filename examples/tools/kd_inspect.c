@@ -24,10 +24,12 @@ static const char help[] =
 
 bool complain(const char *path, const char *why)
 {
-    /* The words of libkd may begin with the path themselves. */
-    size_t length = strlen(path);
-    bool named = strncmp(why, path, length) == 0 && why[length] == ':';
-    fprintf(stderr, "kd-inspect: %s%s%s\n", named ? "" : path, named ? "" : ": ", why);
+    /* Words of libkd that end in "; in PATH" would name it twice. */
+    size_t length = strlen(why);
+    size_t tail = strlen(path) + strlen("; in ");
+    bool twice = length > tail && strncmp(why + length - tail, "; in ", 5) == 0 &&
+                 strcmp(why + length - tail + 5, path) == 0;
+    fprintf(stderr, "kd-inspect: %s: %.*s\n", path, (int)(twice ? length - tail : length), why);
     return false;
 }
 

@@ -26,7 +26,7 @@ static void put_readable(const char *text)
         char *end = NULL;
         double value = strncmp(text, "0x", 2) == 0 ? strtod(text, &end) : 0.0;
         if (end == text + length) {
-            printf("%.9g", value);
+            printf("%.7g", value);
         } else {
             put_clean(text, length);
         }
