@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Checks README.md: its ```c compile blocks run, its commands and all relative links exist."""
+"""Checks README.md and docs/: ```c compile blocks run, commands and all relative links exist."""
 import os
 import pathlib
 import re
@@ -10,23 +10,35 @@ import tempfile
 import source
 
 COMMANDS = ["sh examples/mnist/run.sh", "sh tests/run.sh"]
+BLOCK = re.compile(r"^```c compile$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def run_block(number, code, options, folder):
-    """What went wrong with one block, or None."""
-    text = folder / f"block{number}.c"
-    program = folder / f"block{number}"
+def run_block(name, code, options, folder):
+    """What went wrong with one block, or None. It runs twice, the second time with its own files."""
+    text = folder / "block.c"
+    program = folder / "block"
     text.write_text(code, encoding="utf-8")
     library = options.library.resolve()
     command = [*shlex.split(options.cc), "-std=c11", "-Wall", "-Werror", str(text), "-o",
                str(program), "-I", str(options.root / "include"), str(library), "-lm",
                f"-Wl,-rpath,{library.parent}"]
-    for step in (command, [str(program)]):
+    for step in (command, [str(program)], [str(program)]):
         done = subprocess.run(step, capture_output=True, text=True, check=False, cwd=folder)
         if done.returncode:
-            return (f"block {number}: {os.path.basename(step[0])} ended with {done.returncode}\n"
+            return (f"{name}: {os.path.basename(step[0])} ended with {done.returncode}\n"
                     f"{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return None
+
+
+def run_page(page, options):
+    """How many blocks a page has, and what went wrong with them."""
+    blocks = BLOCK.findall(page.read_text(encoding="utf-8"))
+    problems = []
+    for number, code in enumerate(blocks, 1):
+        with tempfile.TemporaryDirectory() as folder:
+            name = f"{page.relative_to(options.root)}, block {number}"
+            problems.append(run_block(name, code, options, pathlib.Path(folder)))
+    return len(blocks), [problem for problem in problems if problem]
 
 
 def dead_links(root):
@@ -46,11 +58,13 @@ def main():
     if not readme.exists():
         source.finish(["there is no README.md"], "")
     text = readme.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```c compile$\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    problems = [] if blocks else ["README.md has no block that begins with ```c compile"]
-    with tempfile.TemporaryDirectory() as folder:
-        for number, code in enumerate(blocks, 1):
-            problems.append(run_block(number, code, options, pathlib.Path(folder)))
+    count, problems = run_page(readme, options)
+    if not count:
+        problems.append("README.md has no block that begins with ```c compile")
+    for page in sorted((options.root / "docs").glob("*.md")):
+        more, wrong = run_page(page, options)
+        count += more
+        problems += wrong
     problems += [f"README.md does not name the command: {command}"
                  for command in COMMANDS if command not in text]
     problems += [f"README.md names {script}, which is not there"
@@ -58,7 +72,7 @@ def main():
                  if not (options.root / script).is_file()]
     problems += dead_links(options.root)
     problems += [f"README.md has a placeholder: {word}" for word in re.findall("@[A-Z_]+@", text)]
-    source.finish([problem for problem in problems if problem], f"{len(blocks)} block(s) ran")
+    source.finish(problems, f"{count} block(s) ran")
 
 
 if __name__ == "__main__":

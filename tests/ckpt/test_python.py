@@ -5,6 +5,7 @@ import argparse
 import json
 import pathlib
 import random
+import re
 import struct
 import subprocess
 import sys
@@ -76,6 +77,24 @@ def check_saved(saver, seed):
         assert x.tobytes() == bits(held["x"]).reshape(12, 5)[:, :4].tobytes()
 
 
+def check_page(saver, page):
+    """The reader that docs/files.md prints, on a file of each sort."""
+    code = re.search(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    reader = {}
+    exec(code.group(1), reader)  # pylint: disable=exec-used
+    with tempfile.TemporaryDirectory() as name:
+        run(saver, "save", name, 2)
+        for sort in ("net", "training"):
+            path = pathlib.Path(name, f"{sort}.safetensors")
+            tensors, metadata = reader["load"](path)
+            theirs = safetensors.numpy.load_file(path)
+            assert tensors.keys() == theirs.keys() and metadata == words_of(path)
+            for tensor, array in tensors.items():
+                assert array.shape == theirs[tensor].shape
+                assert array.tobytes() == theirs[tensor].tobytes()
+    print("the reader in docs/files.md reads them too")
+
+
 def random_weights(rng):
     """Weights of a 5-4-3 net: what to write, and the floats that must arrive."""
     entries, expected = {}, {}
@@ -139,6 +158,7 @@ def main():
     for seed in range(options.seed, options.seed + 60):
         check_saved(options.saver, seed)
     print("60 nets, their trainings, exported weights and matrices, bit for bit")
+    check_page(options.saver, pathlib.Path(__file__).parents[2] / "docs" / "files.md")
     check_imported(options.saver, random.Random(options.seed), 300)
     print("300 files of float32, float16 and bfloat16 imported")
 
