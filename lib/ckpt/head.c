@@ -47,10 +47,10 @@ kd_status kdi_ckpt_check_head(const kdi_io_tensors *tensors, const char *sort, s
                              "kd.format is \"%s\"; this library knows \"%s\"", quote.text,
                              KDI_CKPT_FORMAT);
     }
-    if (sort && strcmp(given, sort) != 0) {
+    if (strcmp(given, "training") != 0 && (sort || strcmp(given, "net") != 0)) {
         kdi_io_quote quote = kdi_io_quoted(given);
         return kdi_base_fail(error, KD_ERR_MISMATCH, 0, "it is the file of a %s, not of a %s",
-                             quote.text, sort);
+                             quote.text, sort ? sort : "net");
     }
     if (!inputs || !kdi_io_tensors_word(tensors, "kd.layers")) {
         return missing(inputs ? "kd.layers" : "kd.inputs", error);
@@ -59,5 +59,34 @@ kd_status kdi_ckpt_check_head(const kdi_io_tensors *tensors, const char *sort, s
         return kdi_base_fail(error, KD_ERR_FORMAT, 0, "kd.inputs is no width of a net");
     }
     *out_inputs = (size_t)count;
+    return KD_OK;
+}
+
+static bool is_known(const char *key, const kdi_words *words)
+{
+    static const char *const fixed[] = {KDI_IO_OWN, "kd.format", "kd.sort", "kd.inputs",
+                                        "kd.layers"};
+    bool known = strncmp(key, KDI_CKPT_OWN, strlen(KDI_CKPT_OWN)) != 0;
+    for (size_t i = 0; !known && i < sizeof fixed / sizeof *fixed; i++) {
+        known = strcmp(key, fixed[i]) == 0;
+    }
+    for (size_t i = 0; !known && words && i < words->n; i++) {
+        known = strcmp(key, words->list[i].key) == 0;
+    }
+    return known;
+}
+
+kd_status kdi_ckpt_check_known(const kdi_io_tensors *tensors, const kdi_words *words,
+                               kd_error *error)
+{
+    for (size_t i = 0; i < kdi_io_tensors_words(tensors); i++) {
+        const char *key = kdi_io_tensors_get_word(tensors, i).key;
+        if (!is_known(key, words)) {
+            kdi_io_quote quote = kdi_io_quoted(key);
+            return kdi_base_fail(error, KD_ERR_VERSION, 0,
+                                 "the metadata has %s, which this library does not know",
+                                 quote.text);
+        }
+    }
     return KD_OK;
 }

@@ -96,18 +96,21 @@ kd_status kd_export_weights(const kd_net *net, const char *prefix, const char *p
 static kd_status fill(kd_net *net, const kdi_io_tensors *tensors, kd_error *error)
 {
     kdi_slots slots = {0};
-    kd_status status = kdi_ckpt_get_layers(net, kdi_io_tensors_word(tensors, "kd.layers"), error);
+    bool training = strcmp(kdi_io_tensors_word(tensors, "kd.sort"), "training") == 0;
+    kd_status status = training ? KD_OK : kdi_ckpt_check_known(tensors, NULL, error);
+    const char *layers = kdi_io_tensors_word(tensors, "kd.layers");
+    status = status ? status : kdi_ckpt_get_layers(net, layers, error);
     status = status ? status : open_slots(&slots, net, KDI_CKPT_LAYERS, error);
-    if (status == KD_OK && slots.n == 0) {
-        status = kdi_base_fail(error, KD_ERR_FORMAT, 0, "kd.layers has no dense layer");
-    }
     /* No memory for weights is taken before the file is known to have them. */
     status = status ? status : kdi_ckpt_slots_match(&slots, tensors, KDI_IO_OURS, error);
+    status = status || training ? status : kdi_ckpt_slots_alone(&slots, tensors, error);
     status = status ? status : kdi_net_prepare(net, error);
     if (status == KD_OK) {
         slots.n = 0;
         kdi_ckpt_slots_add(&slots, KDI_CKPT_LAYERS, kdi_ckpt_parameter, net);
         status = kdi_ckpt_slots_read(&slots, tensors, false, error);
+        /* The optimiser's state is left where it is, but the file is sound or refused. */
+        status = status ? status : kdi_ckpt_slots_check_rest(&slots, tensors, error);
     }
     kdi_ckpt_slots_close(&slots);
     return status;

@@ -72,9 +72,16 @@ typedef struct kdi_head {
 kd_status kdi_ckpt_head_open(kdi_head *out, const kd_net *net, const char *sort, kd_error *error);
 void kdi_ckpt_head_close(kdi_head *head, const kd_net *net);
 
-/** Whether a file has a head that this library can read, of this sort (NULL = any). */
+/** Whether a file has a head that this library can read: a "training", or (NULL) a net too. */
 kd_status kdi_ckpt_check_head(const kdi_io_tensors *tensors, const char *sort, size_t *out_inputs,
                               kd_error *error);
+
+/**
+ * Whether all of our keys in a file are of the head or among `words` (or NULL); another one says
+ * what a later libkd knows and this one does not.
+ */
+kd_status kdi_ckpt_check_known(const kdi_io_tensors *tensors, const kdi_words *words,
+                               kd_error *error);
 
 /* ---- slots.c: tensors of a file and arrays of objects ---- */
 
@@ -127,6 +134,14 @@ kd_status kdi_ckpt_slots_match(const kdi_slots *slots, const kdi_io_tensors *ten
 /** Reads tensors that match into the arrays themselves, or into a stage. */
 kd_status kdi_ckpt_slots_read(kdi_slots *slots, const kdi_io_tensors *tensors, bool stage,
                               kd_error *error);
+
+/** After a match: whether the file has no other tensors; KD_ERR_MISMATCH. */
+kd_status kdi_ckpt_slots_alone(const kdi_slots *slots, const kdi_io_tensors *tensors,
+                               kd_error *error);
+
+/** After a match: reads the other tensors for the sake of their checksums. */
+kd_status kdi_ckpt_slots_check_rest(const kdi_slots *slots, const kdi_io_tensors *tensors,
+                                    kd_error *error);
 
 /** From the stage to the arrays. */
 void kdi_ckpt_slots_commit(const kdi_slots *slots);

@@ -8,10 +8,23 @@
 
 /* ---- lists ---- */
 
+static kd_node node_of(const kd_net *net, size_t index)
+{
+    kd_node node = KD_NODE_INIT;
+    (void)kd_net_get_node(net, index, &node, NULL);
+    return node;
+}
+
 kd_status kdi_ckpt_slots_open(kdi_slots *out, const kd_net *net, size_t groups, kd_error *error)
 {
-    size_t room = 2 * groups * kdi_net_nodes(net); /* at most two arrays a node */
+    size_t room = 0;
+    for (size_t i = 0; i < kdi_net_nodes(net); i++) {
+        room += node_of(net, i).kind == KD_NODE_DENSE ? 2 * groups : 0;
+    }
     *out = (kdi_slots){.net = net, .room = room};
+    if (room == 0) {
+        return kdi_base_fail(error, KD_ERR_FORMAT, 0, "kd.layers has no dense layer");
+    }
     out->list = kdi_ctx_new(kdi_net_context(net), room * sizeof *out->list);
     return out->list ? KD_OK
                      : kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for %z tensors", room);
@@ -30,8 +43,7 @@ void kdi_ckpt_slots_add(kdi_slots *slots, const char *prefix, kdi_slot_at at, co
 {
     size_t param = 0;
     for (size_t i = 0; i < kdi_net_nodes(slots->net); i++) {
-        kd_node node = KD_NODE_INIT;
-        (void)kd_net_get_node(slots->net, i, &node, NULL);
+        kd_node node = node_of(slots->net, i);
         for (size_t bias = 0; node.kind == KD_NODE_DENSE && bias < 2; bias++, param++) {
             kdi_slot *slot = &slots->list[slots->n++];
             *slot = (kdi_slot){.prefix = prefix, .node = i, .bias = bias == 1};
@@ -160,22 +172,28 @@ static kd_status match(const kdi_slot *slot, const kdi_io_tensors *tensors, kdi_
     return refuse(slot, KD_ERR_MISMATCH, words, error);
 }
 
-/* Whether a name is the prefix, a number, a point, but none of the parameters of the net. */
+/* The digits of a name that is the prefix, a number, a point, and something; or 0. */
+static size_t digits_in(const char *name, const char *prefix)
+{
+    size_t before = strlen(prefix);
+    size_t length = strncmp(name, prefix, before) ? 0 : strspn(name + before, "0123456789");
+    return length > 0 && name[before + length] == '.' ? length : 0;
+}
+
+/* Whether it is such a name, but of none of the parameters of the net. */
 static bool is_stray(const kd_net *net, const char *name, const char *prefix)
 {
     char digits[NAME] = {0};
     uint64_t number;
     size_t before = strlen(prefix);
-    size_t length = strncmp(name, prefix, before) ? 0 : strspn(name + before, "0123456789");
-    if (length == 0 || name[before + length] != '.') {
+    size_t length = digits_in(name, prefix);
+    if (length == 0) {
         return false;
     }
     memcpy(digits, name + before, length < NAME - 1 ? length : NAME - 1);
     const char *rest = name + before + length + 1;
-    kd_node node = KD_NODE_INIT;
     bool known = kdi_ckpt_get_count(digits, &number) && number < kdi_net_nodes(net) &&
-                 kd_net_get_node(net, (size_t)number, &node, NULL) == KD_OK &&
-                 node.kind == KD_NODE_DENSE;
+                 node_of(net, (size_t)number).kind == KD_NODE_DENSE;
     return !known || (strcmp(rest, "weight") != 0 && strcmp(rest, "bias") != 0);
 }
 
@@ -275,6 +293,32 @@ kd_status kdi_ckpt_slots_read(kdi_slots *slots, const kdi_io_tensors *tensors, b
     for (size_t i = 0; status == KD_OK && i < slots->n; i++) {
         const kdi_slot *slot = &slots->list[i];
         status = read_slot(slots, slot, tensors, stage ? slot->staged : slot->values, error);
+    }
+    return status;
+}
+
+kd_status kdi_ckpt_slots_alone(const kdi_slots *slots, const kdi_io_tensors *tensors,
+                               kd_error *error)
+{
+    size_t count = kdi_io_tensors_count(tensors);
+    return count == slots->n ? KD_OK
+                             : kdi_base_fail(error, KD_ERR_MISMATCH, 0, "it has %z tensors, not %z",
+                                             count, slots->n);
+}
+
+kd_status kdi_ckpt_slots_check_rest(const kdi_slots *slots, const kdi_io_tensors *tensors,
+                                    kd_error *error)
+{
+    unsigned char piece[2 * PIECE];
+    kd_status status = KD_OK;
+    for (size_t i = 0; status == KD_OK && i < kdi_io_tensors_count(tensors); i++) {
+        kdi_io_tensor t = kdi_io_tensors_get(tensors, i);
+        kdi_io_walk walk = kdi_io_walk_begin(&t);
+        bool ours = digits_in(t.name, slots->list[0].prefix) > 0; /* or it would be a stray */
+        while (!ours && status == KD_OK && walk.done < t.size) {
+            size_t some = t.size - walk.done < sizeof piece ? t.size - walk.done : sizeof piece;
+            status = kdi_io_walk_next(tensors, &walk, piece, some, error);
+        }
     }
     return status;
 }

@@ -167,12 +167,29 @@ kd_status kdi_ckpt_save_training(const kdi_progress *p, const char *path, const 
 
 /* ---- loading: words ---- */
 
+/* What is too long for words is shown from a little before the place where the two differ. */
+static const char *from_difference(const char *word, const char *other)
+{
+    const char *begin = word;
+    const char *last = word;
+    if (strlen(word) < sizeof(kdi_io_quote)) {
+        return word;
+    }
+    for (const char *at = word; *at && *at == *other; at++, other++) {
+        if (*at == ' ') {
+            begin = last;
+            last = at + 1;
+        }
+    }
+    return begin;
+}
+
 /* A word as people read it: numbers in decimals, if those tell the two apart. */
 static void put_readable(char out[64], const char *word, const char *other)
 {
     double value;
     double its;
-    kdi_io_quote quote = kdi_io_quoted(word);
+    kdi_io_quote quote = kdi_io_quoted(from_difference(word, other));
     if (kdi_ckpt_get_number(word, &value) &&
         (!kdi_ckpt_get_number(other, &its) || fabs(value - its) > 1e-4 * value)) {
         kdi_base_say(out, 64, "%g", value);
@@ -221,30 +238,6 @@ static kd_status check_net(const kdi_io_tensors *tensors, const kd_net *net, kd_
     return status;
 }
 
-/* Whether the file says of us what a later libkd knows and this one does not. */
-static kd_status check_known(const kdi_io_tensors *tensors, const kdi_words *words, kd_error *error)
-{
-    static const char *const fixed[] = {KDI_IO_OWN,  "kd.format", "kd.sort",
-                                        "kd.inputs", "kd.layers", "kd.rng"};
-    for (size_t i = 0; i < kdi_io_tensors_words(tensors); i++) {
-        const char *key = kdi_io_tensors_get_word(tensors, i).key;
-        bool known = strncmp(key, KDI_CKPT_OWN, strlen(KDI_CKPT_OWN)) != 0;
-        for (size_t j = 0; !known && j < sizeof fixed / sizeof *fixed; j++) {
-            known = strcmp(key, fixed[j]) == 0;
-        }
-        for (size_t j = 0; !known && j < words->n; j++) {
-            known = strcmp(key, words->list[j].key) == 0;
-        }
-        if (!known) {
-            kdi_io_quote quote = kdi_io_quoted(key);
-            return kdi_base_fail(error, KD_ERR_VERSION, 0,
-                                 "the metadata has %s, which this library does not know",
-                                 quote.text);
-        }
-    }
-    return KD_OK;
-}
-
 static kd_status read_state(const kdi_io_tensors *tensors, state *s, kd_error *error)
 {
     const char *wrong = NULL;
@@ -257,8 +250,9 @@ static kd_status read_state(const kdi_io_tensors *tensors, state *s, kd_error *e
         wrong = word && kdi_ckpt_get_number(word, &s->numbers[i]) ? wrong : numbers[i];
     }
     wrong = !wrong && s->counts[0] >= MOST_UPDATES ? counts[0] : wrong;
-    bool halfway = !wrong && (s->numbers[1] > 0.0) != (s->numbers[2] > 0.0);
-    wrong = halfway ? numbers[2] : wrong;
+    /* The first of the micro-batches that wait is the unit; without any, both are 0. */
+    bool whole = s->numbers[1] > 0.0 ? s->numbers[2] >= 1.0 : s->numbers[2] == 0.0;
+    wrong = wrong || whole ? wrong : numbers[2];
     return wrong
                ? kdi_base_fail(error, KD_ERR_FORMAT, 0, "%s is not there, or no such number", wrong)
                : KD_OK;
@@ -273,13 +267,14 @@ static kd_status read_words(const kdi_progress *p, const kdi_io_tensors *tensors
     put_options(words, p);
     size_t options = words->n;
     put_state(words, &ours);
+    kdi_words_put_text(words, "kd.rng", "");
     kd_status status = kdi_ckpt_check_head(tensors, "training", &inputs, error);
     status = status ? status : check_rng(tensors, error);
     status = status ? status : check_net(tensors, kdi_net_of_optimizer(p->optimizer), error);
     for (size_t i = 0; status == KD_OK && i < options; i++) {
         status = compare(tensors, words->list[i].key, words->list[i].value, error);
     }
-    status = status ? status : check_known(tensors, words, error);
+    status = status ? status : kdi_ckpt_check_known(tensors, words, error);
     return status ? status : read_state(tensors, s, error);
 }
 
@@ -318,10 +313,7 @@ static kd_status read_arrays(const kdi_progress *p, const kdi_io_tensors *tensor
     }
     status = status ? status : open_slots(slots, p, gradients, error);
     status = status ? status : kdi_ckpt_slots_match(slots, tensors, KDI_IO_OURS, error);
-    if (status == KD_OK && kdi_io_tensors_count(tensors) != slots->n) {
-        status = kdi_base_fail(error, KD_ERR_MISMATCH, 1, "it has %z tensors, not %z",
-                               kdi_io_tensors_count(tensors), slots->n);
-    }
+    status = status ? status : kdi_ckpt_slots_alone(slots, tensors, error);
     status = status ? status : kdi_ckpt_slots_read(slots, tensors, true, error);
     return status ? status : check_moments(p, slots, s, error);
 }

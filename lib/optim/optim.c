@@ -163,6 +163,9 @@ bool kdi_optim_believes(const kdi_optim *optim, const float *first, const float 
 {
     const kd_optimizer_options *o = &optim->options;
     double ratio = second ? (1.0 - (double)o->beta1) * largest_moment_ratio(o) : 0.0;
+    if (!second && optim->momentum_bound > LARGEST_UPDATE) {
+        return false; /* no update that was proved safe ends there */
+    }
     for (size_t i = 0; i < count; i++) {
         double limit = 2.0 * optim->momentum_bound;
         if (second) {
