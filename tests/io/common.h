@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tests of the room io share: memory that counts and fails, files that lie in memory and
- * whose callbacks do less than they are asked for, or fail.
+ * What the tests of the room io share: memory that counts and fails, files that lie in memory.
  */
 #ifndef KD_TESTS_IO_COMMON_H
 #define KD_TESTS_IO_COMMON_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
+#include "../support/bytes.h"
 
 #include "io/io.h"
 
@@ -38,18 +29,6 @@ void io_all_returned(const io_memory *memory);
 
 /* ---- files in memory ---- */
 
-typedef struct io_bytes {
-    unsigned char *bytes;
-    size_t size;
-    size_t room;
-    size_t calls;   /* of the callbacks */
-    size_t fail_at; /* this call returns `answer`, counted from 1; 0 = none */
-    int64_t answer;
-    size_t most; /* bytes a call; 0 = as many as asked for */
-} io_bytes;
-
-void io_add(io_bytes *file, const void *bytes, size_t size);
-void io_free(io_bytes *file);
 kdi_io_source io_source(io_bytes *file);
 kdi_io_sink io_sink(io_bytes *file);
 
@@ -68,8 +47,6 @@ void io_write_sample(io_bytes *out);
 kd_status io_read_sample(io_bytes *file, const kdi_allocator *allocator, kd_error *error);
 
 /* ---- the rest ---- */
-
-uint64_t io_random(uint64_t *state);
 
 void io_ok(kd_status status, const kd_error *error);
 

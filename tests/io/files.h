@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of the file that touches the file system share: a folder, and what is in it. */
+/* What the tests of the file that touches the file system share. */
 #ifndef KD_TESTS_IO_FILES_H
 #define KD_TESTS_IO_FILES_H
 
+#include "../support/files.h"
 #include "common.h"
-
-/* A new folder for this test; files_done removes it with everything in it. */
-const char *files_begin(void);
-void files_done(void);
-
-/* "folder/name"; two of them at a time. */
-const char *files_path(const char *name);
-
-/* Puts these bytes there, without the library. */
-void files_put(const char *name, const void *bytes, size_t size);
-
-/* The bytes of a file; `size` must be its own. */
-bool files_has(const char *name, const void *bytes, size_t size);
-
-/* Number of entries in the folder. */
-size_t files_count(void);
 
 /* Saves `size` bytes of `value` with the library. */
 kd_status files_save(const char *path, unsigned char value, size_t size, kd_error *error);
 
 /* The value of such a file, or -1 if it is no such file of this size. */
 int files_value(const char *path, size_t size);
-
-/* Runs `work` in a child that may give up its rights; its result, 0 to 255. */
-int files_child(int (*work)(void));
 
 #endif

@@ -1,136 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Every call that file.c makes of the system fails once, and from then on, with several errors; or
- * is interrupted, or does one byte of what it was asked for. The linker puts the calls through here
- * (--wrap); names that end in 64 are those of the same calls where sizes of files have 64 bits.
+ * is interrupted, or does one byte of what it was asked for.
  */
 #define _POSIX_C_SOURCE 200809L
+#include "../support/system.h"
 #include "files.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-typedef struct fault {
-    bool armed;
-    size_t calls;
-    size_t at;     /* this call fails, counted from 1 */
-    bool lasting;  /* and all later ones */
-    int number;    /* errno */
-    bool slow;     /* no failure: every call of more than a byte does one, after an EINTR */
-    bool again;    /* the call before was interrupted */
-    bool renamed;  /* the new file has its name */
-    char what[16]; /* the call that failed */
-    bool thief;    /* another save finds the new temporary unlocked, and removes it */
-    size_t syncs;  /* calls of fsync */
-    bool stray;    /* a call failed without which a temporary can't be removed, or known */
-} fault;
-
-static fault now;
-
-static bool fails(const char *name)
-{
-    if (!now.armed) {
-        return false;
-    }
-    now.calls++;
-    if (now.calls != now.at && !(now.lasting && now.calls > now.at)) {
-        return false;
-    }
-    if (!*now.what) {
-        snprintf(now.what, sizeof now.what, "%s", name);
-    }
-    now.stray = now.stray || strstr("unlinkat fstat fstatat", name);
-    errno = now.number;
-    return true;
-}
-
-/* Those that a signal interrupts. */
-static bool stops(const char *name)
-{
-    if (now.armed && now.slow) {
-        now.again = !now.again;
-        errno = EINTR;
-        return now.again;
-    }
-    return fails(name);
-}
-
-/* ".kd-...-0.tmp" for the file "a" */
-static const char *temporary(void)
-{
-    static char name[32];
-    snprintf(name, sizeof name, ".kd-%08x-0.tmp", (unsigned)kdi_io_crc(0, "a", 1));
-    return files_path(name);
-}
-
-static void steal(void)
-{
-    if (now.armed && now.thief && unlink(temporary()) == 0) {
-        now.thief = false;
-    }
-}
-
-static size_t little(size_t size)
-{
-    return now.armed && now.slow && size > 1 ? 1 : size;
-}
-
-#define WRAPPED(result, name, parameters, body)                                                    \
-    result __real_##name parameters;                                                               \
-    result __wrap_##name parameters;                                                               \
-    result __wrap_##name parameters                                                                \
-    {                                                                                              \
-        body                                                                                       \
-    }
-
-#define OPEN(name)                                                                                 \
-    WRAPPED(int, name, (int folder, const char *path, int flags, mode_t mode),                     \
-            return stops("openat") ? -1 : __real_##name(folder, path, flags, mode);)
-#define STAT(name)                                                                                 \
-    WRAPPED(int, name, (int file, struct stat *s),                                                 \
-            return fails("fstat") ? -1 : __real_##name(file, s);)
-#define STATAT(name)                                                                               \
-    WRAPPED(int, name, (int folder, const char *path, struct stat *s, int flags),                  \
-            return fails("fstatat") ? -1 : __real_##name(folder, path, s, flags);)
-#define CUT(name)                                                                                  \
-    WRAPPED(int, name, (int file, off_t size),                                                     \
-            return stops("ftruncate") ? -1 : __real_##name(file, size);)
-#define PREAD(name)                                                                                \
-    WRAPPED(ssize_t, name, (int file, void *bytes, size_t size, off_t at),                         \
-            return stops("pread") ? -1 : __real_##name(file, bytes, little(size), at);)
-#define PWRITE(name)                                                                               \
-    WRAPPED(ssize_t, name, (int file, const void *bytes, size_t size, off_t at),                   \
-            return stops("pwrite") ? -1 : __real_##name(file, bytes, little(size), at);)
-
-OPEN(openat)
-OPEN(openat64)
-STAT(fstat)
-STAT(fstat64)
-STATAT(fstatat)
-STATAT(fstatat64)
-CUT(ftruncate)
-CUT(ftruncate64)
-PREAD(pread)
-PREAD(pread64)
-PWRITE(pwrite)
-PWRITE(pwrite64)
-WRAPPED(ssize_t, write, (int file, const void *bytes, size_t size),
-        return stops("write") ? -1 : __real_write(file, bytes, little(size));)
-WRAPPED(int, fsync, (int file), now.syncs++; return stops("fsync") ? -1 : __real_fsync(file);)
-WRAPPED(int, flock, (int file, int how), steal();
-        return stops("flock") ? -1 : __real_flock(file, how);)
-WRAPPED(int, fchmod, (int file, mode_t mode),
-        return fails("fchmod") ? -1 : __real_fchmod(file, mode);)
-WRAPPED(int, unlinkat, (int folder, const char *path, int flags),
-        return fails("unlinkat") ? -1 : __real_unlinkat(folder, path, flags);)
-WRAPPED(int, renameat, (int folder, const char *from, int other, const char *to),
-        int result = fails("renameat") ? -1 : __real_renameat(folder, from, other, to);
-        now.renamed = now.renamed || result == 0; return result;)
-WRAPPED(int, close, (int file), int result = __real_close(file);
-        return fails("close") ? -1 : result;) /* closed it is, whatever it returns */
 
 /* ---- the works ---- */
 
@@ -138,31 +17,6 @@ WRAPPED(int, close, (int file), int result = __real_close(file);
 #define NEW 12000
 
 static const int numbers[] = {EIO, ENOSPC, EDQUOT, EACCES, EROFS, EMFILE, ENOLCK, EXDEV, 9999};
-
-static size_t runs;
-
-static size_t open_files(void)
-{
-    size_t count = 0;
-    for (int i = 0; i < 64; i++) {
-        count += fcntl(i, F_GETFD) >= 0;
-    }
-    return count;
-}
-
-/* Runs it with the call `at` failing; false once there is no such call any more. */
-static bool run(kd_status (*work)(kd_error *error), fault f, kd_status *out, kd_error *error)
-{
-    size_t open_before = open_files();
-    now = f;
-    now.armed = true;
-    *out = work(error);
-    now.armed = false;
-    runs++;
-    assert_int_equal(open_files(), open_before);
-    assert_int_equal(*out, error->status);
-    return *now.what != '\0';
-}
 
 static kd_status save(kd_error *error)
 {
@@ -180,7 +34,7 @@ static void a_save(void **state)
             kd_error error = KD_ERROR_INIT;
             kd_status status;
             assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
-            more = run(save, f, &status, &error);
+            more = system_run(save, f, &status, &error);
             bool saved = files_value(files_path("a"), NEW) == 2;
             if (status == KD_OK) {
                 assert_true(saved);
@@ -212,7 +66,7 @@ static void what_a_save_must_not_forgive(void **state)
         kd_error error = KD_ERROR_INIT;
         kd_status status;
         assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
-        more = run(save, (fault){.at = at, .number = EIO}, &status, &error);
+        more = system_run(save, (fault){.at = at, .number = EIO}, &status, &error);
         for (size_t i = 0; i < COUNT(names); i++) {
             if (strcmp(now.what, names[i]) == 0) {
                 seen[i]++;
@@ -251,7 +105,7 @@ static void a_load(void **state)
         for (size_t at = 1; more; at++) {
             kd_error error = KD_ERROR_INIT;
             kd_status status;
-            more = run(load, (fault){.at = at, .number = numbers[i]}, &status, &error);
+            more = system_run(load, (fault){.at = at, .number = numbers[i]}, &status, &error);
             assert_int_equal(status, more && strcmp(now.what, "close") != 0 ? KD_ERR_IO : KD_OK);
         }
     }
@@ -285,7 +139,7 @@ static void an_append(void **state)
             if (i % 2) { /* one that is there, and one that is to be made */
                 files_put("log", "", 0);
             }
-            more = run(append, (fault){.at = at, .number = numbers[i / 2]}, &status, &error);
+            more = system_run(append, (fault){.at = at, .number = numbers[i / 2]}, &status, &error);
             if (strcmp(now.what, "close") == 0 || strcmp(now.what, "flock") == 0 || !more) {
                 assert_int_equal(status, KD_OK);
                 assert_true(files_has("log", "01234", 5));
@@ -305,17 +159,34 @@ static void interruptions_and_single_bytes(void **state)
     kd_error error = KD_ERROR_INIT;
     kd_status status;
     files_begin();
-    (void)run(save, f, &status, &error);
+    (void)system_run(save, f, &status, &error);
     io_ok(status, &error);
     assert_int_equal(files_value(files_path("a"), NEW), 2);
     assert_int_equal(files_count(), 1);
     assert_int_equal(files_save(files_path("a"), 1, OLD, NULL), KD_OK);
-    (void)run(load, f, &status, &error);
+    (void)system_run(load, f, &status, &error);
     io_ok(status, &error);
-    (void)run(append, f, &status, &error);
+    (void)system_run(append, f, &status, &error);
     io_ok(status, &error);
     assert_true(files_has("log", "01234", 5));
     files_done();
+}
+
+/* ".kd-...-0.tmp" for the file "a" */
+static const char *temporary(void)
+{
+    static char name[32];
+    snprintf(name, sizeof name, ".kd-%08x-0.tmp", (unsigned)kdi_io_crc(0, "a", 1));
+    return files_path(name);
+}
+
+static bool thief; /* another save finds the new temporary unlocked, and removes it */
+
+static void steal(void)
+{
+    if (thief && unlink(temporary()) == 0) {
+        thief = false;
+    }
 }
 
 /* Between the making of a temporary and its lock there is a moment; nothing is lost in it. */
@@ -325,9 +196,10 @@ static void a_thief_in_the_middle(void **state)
     kd_error error = KD_ERROR_INIT;
     kd_status status;
     files_begin();
-    (void)run(save, (fault){.thief = true}, &status, &error);
+    thief = true;
+    (void)system_run(save, (fault){.before_lock = steal}, &status, &error);
     io_ok(status, &error);
-    assert_false(now.thief);
+    assert_false(thief);
     assert_int_equal(files_value(files_path("a"), NEW), 2);
     assert_int_equal(files_count(), 1);
     files_done();
@@ -341,7 +213,7 @@ static void what_an_append_syncs(void **state)
     kd_status status;
     files_begin();
     for (size_t syncs = 2; syncs > 0; syncs--) {
-        (void)run(append, (fault){.lasting = false}, &status, &error);
+        (void)system_run(append, (fault){.lasting = false}, &status, &error);
         io_ok(status, &error);
         assert_int_equal(now.syncs, syncs);
         assert_int_equal(truncate(files_path("log"), 0), 0);
@@ -352,7 +224,7 @@ static void what_an_append_syncs(void **state)
 static int report(void **state)
 {
     (void)state;
-    print_message("%zu runs with a call of the system that fails\n", runs);
+    print_message("%zu runs with a call of the system that fails\n", system_runs);
     return 0;
 }
 

@@ -72,8 +72,8 @@ static void *take(void *user, size_t size, size_t align)
     atomic_fetch_add(&m->asked, size);
     atomic_fetch_add(&m->live, 1);
     size_t bytes = atomic_fetch_add(&m->bytes, size) + size;
-    if (bytes > atomic_load(&m->peak)) {
-        atomic_store(&m->peak, bytes);
+    size_t peak = atomic_load(&m->peak);
+    while (bytes > peak && !atomic_compare_exchange_weak(&m->peak, &peak, bytes)) {
     }
     return start;
 }

@@ -36,7 +36,7 @@ typedef struct support_memory {
     atomic_size_t asked;   /* bytes of them */
     atomic_size_t live;    /* allocations that are not given back */
     atomic_size_t bytes;   /* of those */
-    atomic_size_t peak;    /* most bytes at a time, as far as one thread can see */
+    atomic_size_t peak;    /* most of them at a time */
     atomic_size_t wrong;   /* given back with another size, twice, or never taken from here */
     atomic_size_t refused; /* calls that got NULL */
     size_t fail_at;        /* this call gets NULL, counted from 1; 0 = none */
