@@ -7,6 +7,7 @@
 #include "idx.h"
 #include "picture.h"
 #include "progress.h"
+#include "recorded.h"
 #include "results.h"
 #include "settings.h"
 #include "training.h"
@@ -83,22 +84,44 @@ static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher
     return r->errors >= 0;
 }
 
+/* The teacher: trained and recorded, or recorded by an earlier run. */
+static bool get_teacher(job *j)
+{
+    const settings *s = &j->settings;
+    results *r = &j->results;
+    r->recorded = s->record && recorded_exists(s->record, &j->train);
+    if (r->recorded) {
+        printf("The teacher is a recording, %s: none is trained.\n", s->record);
+        j->recorded = recorded_open(j->context, &j->train, s->record);
+        return j->recorded != NULL;
+    }
+    if (!one_net(j, &s->teacher, "teacher", NULL, &j->teacher, &r->teacher)) {
+        return false;
+    }
+    double h = (double)s->teacher.hidden;
+    r->teacher.flop += 2.0 * h * (DIGIT_PIXELS + h + DIGIT_CLASSES) * (double)j->train.n;
+    j->recorded = recorded_make(j->context, j->teacher.net, &j->train, s->record);
+    return j->recorded != NULL;
+}
+
+static bool save_student(const job *j)
+{
+    kd_error error = KD_ERROR_INIT;
+    bool good = kd_save_net(j->distilled.net, j->settings.student, NULL, &error) == KD_OK;
+    if (!good) {
+        fprintf(stderr, "mnist: student: %s\n", error.text);
+    }
+    return good;
+}
+
 static bool train_all(job *j)
 {
     const settings *s = &j->settings;
     results *r = &j->results;
     r->test_cases = j->test.n;
-    if (!one_net(j, &s->teacher, "teacher", NULL, &j->teacher, &r->teacher) ||
-        !one_net(j, &s->alone, "alone", NULL, &j->alone, &r->alone)) {
-        return false;
-    }
-    j->recorded = record(j->context, j->teacher.net, &j->train);
-    if (!j->recorded) {
-        return false;
-    }
-    double h = (double)s->teacher.hidden;
-    r->teacher.flop += 2.0 * h * (DIGIT_PIXELS + h + DIGIT_CLASSES) * (double)j->train.n;
-    return one_net(j, &s->distilled, "distilled", j->recorded, &j->distilled, &r->distilled);
+    return get_teacher(j) && one_net(j, &s->alone, "alone", NULL, &j->alone, &r->alone) &&
+           one_net(j, &s->distilled, "distilled", j->recorded, &j->distilled, &r->distilled) &&
+           save_student(j);
 }
 
 /* For each digit the test image of it whose largest soft target is the smallest. */
@@ -177,12 +200,19 @@ static bool open_context(job *j)
 static bool run(job *j)
 {
     double start = progress_clock();
-    if (!open_context(j) || !load_data(j) || !train_all(j) || !show_soft_targets(j)) {
+    if (!open_context(j) || !load_data(j) || !train_all(j)) {
+        return false;
+    }
+    /* A recording knows the training images only. */
+    if (!j->results.recorded && !show_soft_targets(j)) {
         return false;
     }
     j->results.seconds = progress_clock() - start;
     results_print(&j->settings, &j->results);
-    printf("  Soft targets: %s\n", j->settings.picture);
+    printf("  Student: %s\n", j->settings.student);
+    if (!j->results.recorded) {
+        printf("  Soft targets: %s\n", j->settings.picture);
+    }
     return !j->settings.json || results_save(&j->settings, &j->results);
 }
 

@@ -22,7 +22,11 @@ void results_print(const settings *s, const results *r)
     snprintf(distilled, sizeof distilled, "distilled at T = %g", (double)s->temperature);
     printf("\n  %-22s %-17s %6s %8s %10s %10s %7s\n", "net", "shape", "epochs", "errors",
            "error rate", "time", "TFLOP");
-    print_row("teacher", &s->teacher, &r->teacher, r->test_cases);
+    if (r->recorded) {
+        printf("  %-22s %s\n", "teacher", s->record);
+    } else {
+        print_row("teacher", &s->teacher, &r->teacher, r->test_cases);
+    }
     print_row("alone", &s->alone, &r->alone, r->test_cases);
     print_row(distilled, &s->distilled, &r->distilled, r->test_cases);
     double flop = r->teacher.flop + r->alone.flop + r->distilled.flop;
@@ -51,7 +55,9 @@ static bool write_file(const char *path, const char *text)
 bool results_save(const settings *s, const results *r)
 {
     cJSON *object = cJSON_CreateObject();
-    cJSON_AddNumberToObject(object, "teacher_errors", (double)r->teacher.errors);
+    if (!r->recorded) {
+        cJSON_AddNumberToObject(object, "teacher_errors", (double)r->teacher.errors);
+    }
     cJSON_AddNumberToObject(object, "alone_errors", (double)r->alone.errors);
     cJSON_AddNumberToObject(object, "distilled_errors", (double)r->distilled.errors);
     cJSON_AddNumberToObject(object, "test_cases", (double)r->test_cases);

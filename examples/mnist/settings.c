@@ -26,6 +26,11 @@ static const char help[] =
     "                     the test set is not read. For choosing settings\n"
     "  --threads N        threads that work (default: as many as processors are online); the\n"
     "                     results are the same for any number\n"
+    "  --student FILE     the distilled net (default student.safetensors)\n"
+    "  --state DIR        keep the state of each training there after each epoch, and go on where\n"
+    "                     an earlier run with the same options was stopped\n"
+    "  --record FILE      record the teacher's soft targets there; if they are there already,\n"
+    "                     distil from them and train no teacher\n"
     "  --picture FILE     soft targets as a picture (default soft-targets.svg)\n"
     "  --json FILE        results as one JSON object\n"
     "  --help             this text\n";
@@ -152,6 +157,15 @@ static bool read_option(settings *s, int option, const char *value)
         return true;
     case 'n':
         return read_threads(value, &s->threads);
+    case 'u':
+        s->student = value;
+        return true;
+    case 'a':
+        s->state = value;
+        return true;
+    case 'r':
+        s->record = value;
+        return true;
     case 'i':
         s->picture = value;
         return true;
@@ -167,20 +181,17 @@ static bool read_option(settings *s, int option, const char *value)
 bool settings_read(settings *s, int argc, char **argv, int *out_exit_code)
 {
     static const struct option options[] = {
-        {"data", required_argument, NULL, 'd'},
-        {"preset", required_argument, NULL, 'p'},
-        {"seed", required_argument, NULL, 's'},
-        {"temperature", required_argument, NULL, 't'},
-        {"epochs", required_argument, NULL, 'e'},
-        {"holdout", no_argument, NULL, 'o'},
-        {"threads", required_argument, NULL, 'n'},
-        {"picture", required_argument, NULL, 'i'},
-        {"json", required_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"data", required_argument, NULL, 'd'},    {"preset", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 's'},    {"temperature", required_argument, NULL, 't'},
+        {"epochs", required_argument, NULL, 'e'},  {"holdout", no_argument, NULL, 'o'},
+        {"threads", required_argument, NULL, 'n'}, {"student", required_argument, NULL, 'u'},
+        {"state", required_argument, NULL, 'a'},   {"record", required_argument, NULL, 'r'},
+        {"picture", required_argument, NULL, 'i'}, {"json", required_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
     };
     *s = (settings){
         .picture = "soft-targets.svg",
+        .student = "student.safetensors",
         .seed = 1,
         .temperature = 20.0f,
         .soft_weight = 1.0f,

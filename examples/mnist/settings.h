@@ -27,6 +27,9 @@ typedef struct settings {
     const char *data;    /**< Folder of the MNIST files; NULL = drawn digits. */
     const char *json;    /**< File for the results, or NULL. */
     const char *picture; /**< File for the soft targets. */
+    const char *student; /**< File for the distilled net. */
+    const char *state;   /**< Folder for the states of trainings, or NULL. */
+    const char *record;  /**< File for, or with, the recorded teacher; or NULL. */
     bool paper;          /**< Preset: paper, else quick. */
     bool holdout;        /**< Test on the last sixth of the training set instead of the test set. */
     uint64_t seed;

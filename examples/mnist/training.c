@@ -3,6 +3,7 @@
 #include "training.h"
 
 #include "progress.h"
+#include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -167,7 +168,7 @@ static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t ep
         kd_report_merge(&sum, &report, NULL);
         char note[64];
         snprintf(note, sizeof note, "epoch %u, loss %.4f", (unsigned)epoch + 1, sum.total);
-        progress_update(bar, epoch * l->data->n + begin + batch.n, note);
+        progress_update(bar, (size_t)epoch * l->data->n + begin + batch.n, note);
     }
     *out_loss = sum.total;
     return true;
@@ -182,32 +183,54 @@ static double flop_of_training(const plan *p, size_t cases)
     return (4.0 * first + 6.0 * rest) * (double)cases;
 }
 
+/* The epochs that are left, and the state after each. */
+static bool run_epochs(kd_distiller *d, const settings *s, const plan *p, loader *l,
+                       const state *kept, const char *name, double *out_seconds)
+{
+    progress bar;
+    size_t epoch;
+    double before;
+    if (!state_load(kept, d, &epoch, &before)) {
+        return false;
+    }
+    if (epoch > 0) {
+        printf("%s: %zu of %zu epochs are done already\n", name, epoch, p->epochs);
+    }
+    progress_begin(&bar, name, l->data->n * p->epochs);
+    bar.start -= before;
+    *out_seconds = before;
+    bool good = true;
+    for (; good && epoch < p->epochs; epoch++) {
+        double loss;
+        good = run_epoch(d, s, l, (uint32_t)epoch, &bar, &loss);
+        *out_seconds = progress_clock() - bar.start;
+        good = good && state_save(kept, d, epoch + 1, *out_seconds);
+    }
+    progress_end(&bar);
+    return good;
+}
+
 bool train(kd_context *context, const settings *s, const plan *p, const char *name,
            const digit_set *data, kd_teacher *teacher, trained *out)
 {
-    double start = progress_clock();
     size_t steps = (data->n + s->batch - 1) / s->batch;
+    double seconds;
     loader l;
-    progress bar;
-    if (!open_loader(&l, data, s->batch, s->seed, p->jitter)) {
+    state kept;
+    if (!state_open(&kept, s, p, name, data) ||
+        !open_loader(&l, data, s->batch, s->seed, p->jitter)) {
         return false;
     }
     kd_net *net = make_net(context, p, s->seed);
     kd_distiller *d = net ? make_distiller(s, p, net, teacher, steps) : NULL;
-    bool good = d != NULL;
-    progress_begin(&bar, name, data->n * p->epochs);
-    for (uint32_t epoch = 0; good && epoch < p->epochs; epoch++) {
-        double loss;
-        good = run_epoch(d, s, &l, epoch, &bar, &loss);
-    }
-    progress_end(&bar);
+    bool good = d && run_epochs(d, s, p, &l, &kept, name, &seconds);
     kd_distiller_destroy(d);
     close_loader(&l);
     if (!good) {
         kd_net_destroy(net);
         return false;
     }
-    *out = (trained){net, progress_clock() - start, flop_of_training(p, data->n * p->epochs)};
+    *out = (trained){net, seconds, flop_of_training(p, data->n * p->epochs)};
     return true;
 }
 
@@ -267,24 +290,4 @@ long count_errors(kd_net *net, const digit_set *data)
     free(labels);
     free(z);
     return errors;
-}
-
-kd_teacher *record(kd_context *context, kd_net *net, const digit_set *data)
-{
-    float *z = logits_of(net, data);
-    uint64_t *ids = calloc(data->n, sizeof *ids);
-    kd_teacher *teacher = NULL;
-    kd_error error = KD_ERROR_INIT;
-    if (z && ids) {
-        for (size_t i = 0; i < data->n; i++) {
-            ids[i] = i;
-        }
-        if (kd_teacher_from_logits(context, ids, z, data->n, DIGIT_CLASSES, 0, &teacher, &error) !=
-            KD_OK) {
-            say("teacher", error.text);
-        }
-    }
-    free(ids);
-    free(z);
-    return teacher;
 }

@@ -20,7 +20,8 @@ typedef struct trained {
 
 /**
  * Trains a 784-h-h-10 net by a plan: with the teacher's soft targets, or, if `teacher` is NULL,
- * with the labels alone. False after a message on stderr.
+ * with the labels alone. With settings.state it goes on where an earlier run was stopped. False
+ * after a message on stderr.
  */
 bool train(kd_context *context, const settings *s, const plan *p, const char *name,
            const digit_set *data, kd_teacher *teacher, trained *out);
@@ -33,8 +34,5 @@ long count_errors(kd_net *net, const digit_set *data);
  * stderr.
  */
 float *logits_of(kd_net *net, const digit_set *data);
-
-/** Logits of the training set, recorded by image number, as a teacher. */
-kd_teacher *record(kd_context *context, kd_net *net, const digit_set *data);
 
 #endif
