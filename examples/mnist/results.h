@@ -20,8 +20,7 @@ typedef struct result {
 /** All three, and what they were tested on. */
 typedef struct results {
     result teacher, alone, distilled;
-    bool
-        recorded; /**< The teacher was, by an earlier run: nothing is known of it but its answers. */
+    bool recorded; /**< The teacher was, by an earlier run. */
     size_t test_cases;
     double seconds; /**< Of the whole job. */
 } results;

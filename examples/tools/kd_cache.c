@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kd-cache: records a teacher over a transfer set, looks into recordings, checks them, and says what
- * an encoding loses. Inputs and logits are .npy files, nets are safetensors; the row of a case is
+ * kd-cache: records a teacher over a transfer set, looks into recordings, checks them, and says
+ * what an encoding loses. Inputs and logits are .npy files, nets are safetensors; the row of a case is
  * its id.
  */
 #include "cache_options.h"

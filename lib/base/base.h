@@ -14,7 +14,8 @@
 
 /**
  * Fills `error` (may be NULL) and returns `status`. The format knows %s (string), %z (size_t),
- * %u (uint64_t), %i (int64_t) and %g (double, six digits, always with a point: no locale, no stdio).
+ * %u (uint64_t), %i (int64_t) and %g (double, six digits, always with a point: no locale, no
+ * stdio).
  */
 kd_status kdi_base_fail(kd_error *error, kd_status status, int argument, const char *format, ...);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See system.h. Names that end in 64 are those of the same calls where sizes of files have 64 bits. */
+/* See system.h. Names that end in 64 are the same calls where sizes of files have 64 bits. */
 #define _POSIX_C_SOURCE 200809L
 #include "system.h"
 

@@ -51,6 +51,7 @@ static kd_teacher *topk_teacher(void)
     kd_teacher *teacher;
     assert_int_equal(kdi_teacher_new(context, sizeof *teacher, &ops, &teacher, NULL), KD_OK);
     teacher->k = K;
+    teacher->top = TOP;
     teacher->kind = KD_TARGET_TOPK;
     return teacher;
 }
