@@ -14,7 +14,7 @@ BLOCK = re.compile(r"^```c compile$\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def run_block(name, code, options, folder):
-    """What went wrong with one block, or None. It runs twice, then with its own files."""
+    """What went wrong with one block, or None. It runs twice, then with files of its own."""
     text = folder / "block.c"
     program = folder / "block"
     text.write_text(code, encoding="utf-8")

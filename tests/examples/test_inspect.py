@@ -151,7 +151,7 @@ def check_refusals(inspector, folder):
     (folder / "text").write_text("no such thing")
     (folder / "empty").write_bytes(b"")
     for name, why in (("bit", "checksum"), ("short", ""), ("text", "neither"),
-                      ("empty", "neither"), ("absent", "No such file"), (".", "directory")):
+                      ("empty", ""), ("absent", "No such file"), (".", "directory")):
         inspector.refuses(1, [folder / name], folder / name, why)
     inspector.refuses(1, [folder / "weights.safetensors"], "weights.safetensors", "kd.")
     inspector.refuses(1, [folder / "x.npy", "--sample", folder / "x.npy"], "x.npy", "no net")
