@@ -70,4 +70,12 @@ void say_matrix(const settings *s, const kd_npy_info *info, const numbers *all);
 bool json_net(const settings *s, kd_net *net, const cJSON *metadata, const sample *one);
 bool json_matrix(const settings *s, const kd_npy_info *info, const numbers *all);
 
+/** Prints it, and deletes it. */
+bool json_print(cJSON *object);
+
+/* ---- recording.c ---- */
+
+/** Checks a recorded teacher and says what it is; false after a complaint. */
+bool inspect_recording(const settings *s);
+
 #endif

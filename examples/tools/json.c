@@ -76,7 +76,7 @@ static void put_sample(cJSON *object, const settings *s, const sample *one)
     put_row(entry, "soft_targets", one->soft, one->k);
 }
 
-static bool print(cJSON *object)
+bool json_print(cJSON *object)
 {
     char *text = cJSON_Print(object);
     cJSON_Delete(object);
@@ -103,7 +103,7 @@ bool json_net(const settings *s, kd_net *net, const cJSON *metadata, const sampl
     if (one) {
         put_sample(object, s, one);
     }
-    return print(object);
+    return json_print(object);
 }
 
 bool json_matrix(const settings *s, const kd_npy_info *info, const numbers *all)
@@ -116,5 +116,5 @@ bool json_matrix(const settings *s, const kd_npy_info *info, const numbers *all)
     put_numbers(object, all);
     cJSON_AddNumberToObject(object, "nan", (double)all->nan);
     cJSON_AddNumberToObject(object, "infinite", (double)all->infinite);
-    return print(object);
+    return json_print(object);
 }

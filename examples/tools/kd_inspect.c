@@ -12,7 +12,8 @@
 static const char help[] =
     "Usage: kd-inspect FILE [OPTION]...\n"
     "Shows what a file holds: layers, parameters and options of a net or of a training of libkd's\n"
-    "(safetensors), or the values of a .npy file. The file is checked in full first.\n"
+    "(safetensors), the values of a .npy file, or whose record a recorded teacher is. The file is\n"
+    "checked in full first.\n"
     "\n"
     "  --sample FILE.npy  also what the net says of a sample: logits, and softmax at T = 1 and T\n"
     "  --row N            which row of that file, counted from 0 (default 0)\n"
@@ -188,7 +189,7 @@ static bool inspect(const settings *s, kd_context *context)
     case MATRIX:
         return inspect_matrix(s);
     case OTHER:
-        return complain(s->path, "neither a safetensors nor a .npy file");
+        return inspect_recording(s);
     default:
         return false;
     }

@@ -4,6 +4,7 @@
  * objects held, as one line of JSON.
  *
  *   saver save FOLDER SEED     a net and its training after a few steps, in four files
+ *   saver record FILE          a recorded teacher: 5 cases of 4 classes, 2 of them kept, unfinished
  *   saver import PREFIX FILE   the weights of a 5-4-3 net after kd_import_weights, or the status
  */
 #include <kd/kd.h>
@@ -127,6 +128,27 @@ static void import(kd_context *context, const char *prefix, const char *path)
     kd_net_destroy(net);
 }
 
+static void record(kd_context *context, const char *path)
+{
+    static const float logits[5][4] = {{1, 2, 3, 4}, {0, 1, 0, 2}, {3, 1, 2, 0}, {1, 0, 0, 5}};
+    static const uint64_t ids[5] = {10, 11, 12, 13, 14};
+    kd_error error = KD_ERROR_INIT;
+    kd_cache_options options = KD_CACHE_OPTIONS_INIT;
+    options.k = 4;
+    options.encoding = KD_CACHE_TOPK;
+    options.top = 2;
+    options.temperature = 3.0f;
+    options.teacher_hash = UINT64_MAX;
+    options.data_hash = 1;
+    kd_targets targets = KD_TARGETS_INIT;
+    targets.kind = KD_TARGET_LOGITS;
+    targets.values = logits[0];
+    kd_cache *cache;
+    check(kd_cache_open(context, path, &options, &cache, &error), error.text);
+    check(kd_cache_append(cache, ids, &targets, 5), kd_cache_error(cache));
+    kd_cache_destroy(cache);
+}
+
 int main(int argc, char **argv)
 {
     kd_context *context;
@@ -134,6 +156,8 @@ int main(int argc, char **argv)
     check(kd_context_create(NULL, &context, &error), error.text);
     if (argc == 4 && strcmp(argv[1], "save") == 0) {
         save(context, argv[2], (unsigned)strtoul(argv[3], NULL, 10));
+    } else if (argc == 3 && strcmp(argv[1], "record") == 0) {
+        record(context, argv[2]);
     } else if (argc >= 4 && strcmp(argv[1], "import") == 0) {
         for (int i = 3; i < argc; i++) {
             import(context, argv[2], argv[i]);

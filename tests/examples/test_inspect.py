@@ -143,6 +143,26 @@ def check_matrix(inspector, folder):
     assert inspector.json(folder / "nan.npy")["mean"] is None
 
 
+def check_recording(inspector, folder, saver):
+    """Whose it is, of what, and damage."""
+    path = folder / "teacher.kdc"
+    subprocess.run([saver, "record", path], check=True)
+    said = inspector.json(path)
+    want = {"kind": "recording", "finished": False, "cases": 5, "classes": 4, "targets": "logits",
+            "encoding": "topk", "top": 2, "temperature": 3, "teacher_hash": "f" * 16,
+            "data_hash": "0" * 15 + "1"}
+    assert {key: said[key] for key in want} == want, said
+    text = inspector.text(path)
+    assert "not finished" in text and "5 cases of 4 classes" in text and "T = 3" in text
+    data = bytearray(path.read_bytes())
+    (folder / "torn").write_bytes(data[:-1])
+    said = inspector.json(folder / "torn")
+    assert said["cases"] == 4 and said["torn_bytes"] == said["case_bytes"] - 1
+    data[len(data) - 2 * said["case_bytes"]] ^= 1
+    (folder / "flipped").write_bytes(data)
+    inspector.refuses(1, [folder / "flipped"], folder / "flipped", "damaged")
+
+
 def check_refusals(inspector, folder):
     """Exit code 1 for files, 2 for the command line; files and reasons are named."""
     whole = (folder / "net.safetensors").read_bytes()
@@ -180,6 +200,7 @@ def main():
         check_sample(inspector, folder, tensors)
         check_training(inspector, folder)
         check_matrix(inspector, folder)
+        check_recording(inspector, folder, options.saver)
         check_refusals(inspector, folder)
     print("kd-inspect says what stands in files")
 
