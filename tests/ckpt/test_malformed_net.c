@@ -220,7 +220,7 @@ static const struct {
     {KD_ERR_FORMAT, "", {.act = DECLARE, .a = "layers.0.weight", .c = "4,5,0", .n = 80}},
     {KD_ERR_FORMAT, "", {.act = DECLARE, .a = "layers.0.weight", .c = "-4,5", .n = 80}},
     {KD_ERR_FORMAT, "", {.act = DECLARE, .a = "layers.0.weight", .c = "4.0,5", .n = 80}},
-    {KD_ERR_TOO_LARGE, "", {.act = DECLARE, .a = "layers.0.weight", .c = "04,5", .n = 80}},
+    {KD_ERR_FORMAT, "", {.act = DECLARE, .a = "layers.0.weight", .c = "04,5", .n = 80}},
     {KD_ERR_TOO_LARGE,
      "",
      {.act = DECLARE, .a = "layers.0.weight", .c = "18446744073709551616,5", .n = 80}},
@@ -325,7 +325,6 @@ int main(void)
         cmocka_unit_test(words_of_ours), cmocka_unit_test(layers),
         cmocka_unit_test(each_tensor),   cmocka_unit_test(names_of_tensors),
         cmocka_unit_test(each_row),
-
     };
     return cmocka_run_group_tests(tests, hostile_begin, hostile_end);
 }
