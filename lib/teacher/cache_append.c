@@ -173,7 +173,9 @@ static kd_status append(kd_cache *c, const uint64_t *ids, const kd_targets *give
         return status;
     }
     c->state.finished = false;
-    c->state.crc = kdi_io_crc(c->state.crc, c->buffer, bytes);
+    for (size_t end = c->form.record; end <= bytes; end += c->form.record) {
+        c->state.crc = kdi_io_crc(c->state.crc, c->buffer + end - 4, 4);
+    }
     c->state.cases += n;
     return KD_OK;
 }

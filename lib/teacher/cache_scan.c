@@ -51,7 +51,7 @@ typedef struct scan {
     const kdi_cache_form *form;
     unsigned char *record; /* [form.record], or NULL */
     uint64_t id;           /* of the last case */
-    uint32_t crc;          /* of all cases up to it */
+    uint32_t crc;          /* of the checksums of all cases up to it */
     bool good;             /* whether its own was right */
 } scan;
 
@@ -73,7 +73,6 @@ static kd_status read_case(scan *s, kd_error *error)
             s->id = kdi_io_load(to, 8); /* a piece is larger than an id */
         }
         crc = kdi_io_crc(crc, to, n);
-        s->crc = kdi_io_crc(s->crc, to, n);
         done += n;
     }
     kd_status status = take(&s->window, sum, sizeof sum, error);

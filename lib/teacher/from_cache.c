@@ -143,7 +143,7 @@ static kd_status visit(void *user, uint64_t row, uint64_t id, unsigned char *rec
                        kd_error *error)
 {
     cache_teacher *t = user;
-    t->ids[row] = (kdi_teacher_id){id, (size_t)row};
+    t->ids[row] = (kdi_teacher_id){id, (size_t)row}; /* there is room for all */
     return kdi_teacher_check_record(&t->form, row, record, error);
 }
 
@@ -175,7 +175,7 @@ static kd_status read_cases(cache_teacher *t, const kdi_io_source *source, kd_er
     uint64_t most = (t->file.size - KDI_CACHE_HEADER) / t->form.record;
     size_t bytes;
     if (most == 0) {
-        return kdi_base_fail(error, KD_ERR_STATE, 2, "the recording is not finished: no case yet");
+        return check_cases(t, source, NULL, error); /* not finished, or not sound */
     }
     if (most > SIZE_MAX || !kdi_base_mul((size_t)most, sizeof *t->ids, &bytes)) {
         return kdi_base_fail(error, KD_ERR_TOO_LARGE, 2, "too many cases for this machine");

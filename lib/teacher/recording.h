@@ -17,11 +17,12 @@
  *   56  8  data hash                       seal, 24 bytes, behind the last case if it is finished
  *   64 12  0                                0  8  "KDSEAL\r\n"
  *   76  4  CRC-32C of the bytes before      8  8  cases
- *                                          16  4  CRC-32C of all cases' bytes, after the header's
+ *                                          16  4  CRC-32C of all cases' CRCs, after the header's
  *                                          20  4  CRC-32C of the seal before, after the header's
  *
  * "After the header's": the checksum goes on from the number in the header, so that a seal belongs
- * to its file, and is never taken for a case of 24 bytes.
+ * to its file, and is never taken for a case of 24 bytes. That of all cases is taken of their own
+ * ones: a checksum of bytes with their checksum is the same whatever the bytes are.
  *
  * What stands behind the last good case of an unfinished file was being written when it was
  * interrupted, and does not count: less than a case, or cases whose bytes never came to the disk.
@@ -55,7 +56,7 @@ typedef struct kdi_cache_form {
 /** What follows the header, as a scan finds it. */
 typedef struct kdi_cache_state {
     uint64_t cases; /**< Good ones, from the first on. */
-    uint32_t crc;   /**< Of their bytes. */
+    uint32_t crc;   /**< Of their checksums. */
     bool finished;
     uint64_t torn; /**< Bytes behind them that do not count. */
 } kdi_cache_state;

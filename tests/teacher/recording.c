@@ -128,11 +128,15 @@ void recording_fix_case(unsigned char *at, size_t size)
     recording_store(at + size - 4, 4, recording_crc(0, at, size - 4));
 }
 
-void recording_fix_seal(unsigned char *file, size_t size)
+void recording_fix_seal(unsigned char *file, size_t size, size_t bytes_of_case)
 {
     unsigned char *seal = file + size - SEAL;
     uint32_t start = (uint32_t)recording_load(file + 76, 4);
-    recording_store(seal + 16, 4, recording_crc(start, file + HEADER, size - HEADER - SEAL));
+    uint32_t all = start;
+    for (unsigned char *end = file + HEADER + bytes_of_case; end <= seal; end += bytes_of_case) {
+        all = recording_crc(all, end - 4, 4);
+    }
+    recording_store(seal + 16, 4, all);
     recording_store(seal + 20, 4, recording_crc(start, seal, 20));
 }
 

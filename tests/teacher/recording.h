@@ -41,7 +41,7 @@ void recording_store_float(unsigned char *at, float value);
  * with that of all cases. */
 void recording_fix_header(unsigned char *file);
 void recording_fix_case(unsigned char *at, size_t size);
-void recording_fix_seal(unsigned char *file, size_t size);
+void recording_fix_seal(unsigned char *file, size_t size, size_t bytes_of_case);
 
 /* ---- forms ---- */
 

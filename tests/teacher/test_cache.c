@@ -72,7 +72,7 @@ static void the_bytes_of_a_file(void **state)
     at += 28;
     memcpy(at, "KDSEAL\r\n", 8);
     recording_store(at + 8, 8, 2);
-    recording_fix_seal(due, sizeof due);
+    recording_fix_seal(due, sizeof due, 28);
     recording_begin();
     kd_cache *cache = recording_open(&form);
     kd_targets t = KD_TARGETS_INIT;
