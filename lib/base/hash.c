@@ -10,7 +10,9 @@
 #include <kd/cache.h>
 #include <string.h>
 
-#define STEP UINT64_C(0x9e3779b97f4a7c15)   /* of each word */
+#define BEGIN                                                                                      \
+    UINT64_C(0x8ebc6af09c88c6e3)          /* so that what came before is not mixed up with a word */
+#define STEP UINT64_C(0x9e3779b97f4a7c15) /* of each word */
 #define LENGTH UINT64_C(0xd1b54a32d192ed03) /* of the number of bytes, at the end */
 
 static uint64_t mix(uint64_t x)
@@ -31,7 +33,7 @@ static uint64_t word_at(const unsigned char *at)
 uint64_t kd_hash(uint64_t before, const void *bytes, size_t size)
 {
     const unsigned char *at = bytes;
-    uint64_t h = before;
+    uint64_t h = mix(before + BEGIN);
     size_t left = size;
     if (!bytes || size == 0) {
         return before;
