@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 static bool say(const char *what, const char *why)
 {
@@ -41,11 +40,15 @@ bool state_load(const state *s, kd_distiller *distiller, size_t *out_epochs, dou
     kd_training training = KD_TRAINING_INIT;
     *out_epochs = 0;
     *out_seconds = 0.0;
-    if (!*s->path || access(s->path, F_OK) != 0) {
+    if (!*s->path) {
         return true;
     }
     training.distiller = distiller;
-    if (kd_load_training(&training, s->path, NULL, &error) != KD_OK) {
+    kd_status status = kd_load_training(&training, s->path, NULL, &error);
+    if (status == KD_ERR_NO_FILE) {
+        return true;
+    }
+    if (status != KD_OK) {
         return say("state", error.text);
     }
     if (training.tag != s->tag || training.seed != s->seed) {

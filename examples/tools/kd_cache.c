@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kd-cache: records a teacher over a transfer set, looks into recordings, checks them, and says
- * what an encoding loses. Inputs and logits are .npy files, nets are safetensors; the row of a case is
- * its id.
+ * what an encoding loses. Inputs and logits are .npy files, nets are safetensors; the row of a
+ * case is its id.
  */
 #include "cache_options.h"
 

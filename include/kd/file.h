@@ -21,10 +21,10 @@
  * takes at most twice the memory of the file, and 1 MiB. A call that fails changes nothing: not the
  * file that was there, not the objects that were given.
  *
- * All of these calls can also fail with KD_ERR_IO (the system or the callback; the words have its
- * number), _MEMORY, _UNSUPPORTED (a machine that keeps the highest byte first), and when reading
- * with KD_ERR_FORMAT (not such a file), _TRUNCATED, _CHECKSUM, _VERSION (written by a later libkd,
- * or with another mapping of random numbers), _TOO_LARGE.
+ * All of these calls can also fail with KD_ERR_NO_FILE (nothing has that path), _IO (the system or
+ * the callback; the words have its number), _MEMORY, _UNSUPPORTED (a machine that keeps the highest
+ * byte first), and when reading with KD_ERR_FORMAT (not such a file), _TRUNCATED, _CHECKSUM,
+ * _VERSION (written by a later libkd, or with another mapping of random numbers), _TOO_LARGE.
  */
 #ifndef KD_FILE_H
 #define KD_FILE_H

@@ -29,14 +29,14 @@ typedef struct kdi_words {
     kdi_word list[KDI_WORDS];
 } kdi_words;
 
-void kdi_words_put_text(kdi_words *words, const char *key, const char *text);
-void kdi_words_put_count(kdi_words *words, const char *key, uint64_t count);
+void kdi_ckpt_add_text(kdi_words *words, const char *key, const char *text);
+void kdi_ckpt_add_count(kdi_words *words, const char *key, uint64_t count);
 
 /** Finite and not negative, as a hexadecimal float. */
-void kdi_words_put_number(kdi_words *words, const char *key, double value);
+void kdi_ckpt_add_number(kdi_words *words, const char *key, double value);
 
 /** A constant, or all of a schedule. */
-void kdi_words_put_varying(kdi_words *words, const char *key, const kdi_varying *v);
+void kdi_ckpt_add_varying(kdi_words *words, const char *key, const kdi_varying *v);
 
 /** A training as this room sees it. */
 typedef struct kdi_progress {

@@ -42,35 +42,35 @@ static const char *name_of(kd_optimizer_kind kind)
 static void put_optimizer(kdi_words *words, const kdi_optim *optim)
 {
     const kd_optimizer_options *o = &optim->options;
-    kdi_words_put_text(words, "kd.optimizer", name_of(o->kind));
-    kdi_words_put_varying(words, "kd.rate", &optim->rate);
+    kdi_ckpt_add_text(words, "kd.optimizer", name_of(o->kind));
+    kdi_ckpt_add_varying(words, "kd.rate", &optim->rate);
     if (o->kind == KD_SGD) {
-        kdi_words_put_varying(words, "kd.momentum", &optim->momentum);
-        kdi_words_put_count(words, "kd.nesterov", o->nesterov != 0);
+        kdi_ckpt_add_varying(words, "kd.momentum", &optim->momentum);
+        kdi_ckpt_add_count(words, "kd.nesterov", o->nesterov != 0);
     } else {
-        kdi_words_put_number(words, "kd.beta1", (double)o->beta1);
-        kdi_words_put_number(words, "kd.beta2", (double)o->beta2);
-        kdi_words_put_number(words, "kd.epsilon", (double)o->epsilon);
+        kdi_ckpt_add_number(words, "kd.beta1", (double)o->beta1);
+        kdi_ckpt_add_number(words, "kd.beta2", (double)o->beta2);
+        kdi_ckpt_add_number(words, "kd.epsilon", (double)o->epsilon);
     }
-    kdi_words_put_number(words, "kd.weight_decay", (double)o->weight_decay);
-    kdi_words_put_number(words, "kd.max_norm", (double)o->max_norm);
-    kdi_words_put_number(words, "kd.clip_norm", (double)o->clip_norm);
+    kdi_ckpt_add_number(words, "kd.weight_decay", (double)o->weight_decay);
+    kdi_ckpt_add_number(words, "kd.max_norm", (double)o->max_norm);
+    kdi_ckpt_add_number(words, "kd.clip_norm", (double)o->clip_norm);
 }
 
 /* Behind the options of whoever drives: the optimiser's, and the seed. */
 static void put_options(kdi_words *words, const kdi_progress *p)
 {
     put_optimizer(words, kdi_net_optim(p->optimizer));
-    kdi_words_put_count(words, "kd.seed", kdi_net_seed(p->run));
+    kdi_ckpt_add_count(words, "kd.seed", kdi_net_seed(p->run));
 }
 
 static void put_state(kdi_words *words, const state *s)
 {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
-        kdi_words_put_count(words, counts[i], s->counts[i]);
+        kdi_ckpt_add_count(words, counts[i], s->counts[i]);
     }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        kdi_words_put_number(words, numbers[i], s->numbers[i]);
+        kdi_ckpt_add_number(words, numbers[i], s->numbers[i]);
     }
 }
 
@@ -267,7 +267,7 @@ static kd_status read_words(const kdi_progress *p, const kdi_io_tensors *tensors
     put_options(words, p);
     size_t options = words->n;
     put_state(words, &ours);
-    kdi_words_put_text(words, "kd.rng", "");
+    kdi_ckpt_add_text(words, "kd.rng", "");
     kd_status status = kdi_ckpt_check_head(tensors, "training", &inputs, error);
     status = status ? status : check_rng(tensors, error);
     status = status ? status : check_net(tensors, kdi_net_of_optimizer(p->optimizer), error);

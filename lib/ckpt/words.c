@@ -101,21 +101,21 @@ static char *add(kdi_words *words, const char *key)
     return word->value;
 }
 
-void kdi_words_put_text(kdi_words *words, const char *key, const char *text)
+void kdi_ckpt_add_text(kdi_words *words, const char *key, const char *text)
 {
     kdi_base_say(add(words, key), KDI_WORD, "%s", text);
 }
 
-void kdi_words_put_count(kdi_words *words, const char *key, uint64_t count)
+void kdi_ckpt_add_count(kdi_words *words, const char *key, uint64_t count)
 {
     kdi_base_say(add(words, key), KDI_WORD, "%u", count);
 }
 
-void kdi_words_put_number(kdi_words *words, const char *key, double value)
+void kdi_ckpt_add_number(kdi_words *words, const char *key, double value)
 {
     char number[KDI_WORD_NUMBER];
     kdi_ckpt_put_number(number, value);
-    kdi_words_put_text(words, key, number);
+    kdi_ckpt_add_text(words, key, number);
 }
 
 static const char *shape_of(kd_schedule_kind kind)
@@ -124,12 +124,12 @@ static const char *shape_of(kd_schedule_kind kind)
     return names[kind - KD_SCHEDULE_CONSTANT];
 }
 
-void kdi_words_put_varying(kdi_words *words, const char *key, const kdi_varying *v)
+void kdi_ckpt_add_varying(kdi_words *words, const char *key, const kdi_varying *v)
 {
     const kd_schedule *s = &v->schedule;
     char from[KDI_WORD_NUMBER], to[KDI_WORD_NUMBER], factor[KDI_WORD_NUMBER];
     if (!v->scheduled) {
-        kdi_words_put_number(words, key, v->constant);
+        kdi_ckpt_add_number(words, key, v->constant);
         return;
     }
     kdi_ckpt_put_number(from, (double)s->from);

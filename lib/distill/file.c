@@ -10,13 +10,13 @@
 static void put_options(const kd_distiller *d, kdi_words *words)
 {
     const kdi_objective *o = &d->objective;
-    kdi_words_put_text(words, "kd.loop", "kd_distill_step");
-    kdi_words_put_count(words, "kd.soft_kind", (uint64_t)o->soft_kind);
-    kdi_words_put_varying(words, "kd.temperature", &o->temperature);
-    kdi_words_put_varying(words, "kd.soft_weight", &o->soft_weight);
-    kdi_words_put_varying(words, "kd.hard_weight", &o->hard_weight);
-    kdi_words_put_count(words, "kd.gradient_norm", d->want_norm);
-    kdi_words_put_count(words, "kd.skip_nonfinite", d->skip_nonfinite);
+    kdi_ckpt_add_text(words, "kd.loop", "kd_distill_step");
+    kdi_ckpt_add_count(words, "kd.soft_kind", (uint64_t)o->soft_kind);
+    kdi_ckpt_add_varying(words, "kd.temperature", &o->temperature);
+    kdi_ckpt_add_varying(words, "kd.soft_weight", &o->soft_weight);
+    kdi_ckpt_add_varying(words, "kd.hard_weight", &o->hard_weight);
+    kdi_ckpt_add_count(words, "kd.gradient_norm", d->want_norm);
+    kdi_ckpt_add_count(words, "kd.skip_nonfinite", d->skip_nonfinite);
 }
 
 static kd_status read_distiller(const kd_training *known, kdi_progress *p, kd_error *error)
@@ -50,7 +50,7 @@ static kd_status read_loop(const kd_training *known, kdi_progress *p, kd_error *
     }
     p->optimizer = known->optimizer;
     p->run = known->workspace;
-    kdi_words_put_text(p->words, "kd.loop", "host");
+    kdi_ckpt_add_text(p->words, "kd.loop", "host");
     return KD_OK;
 }
 

@@ -63,7 +63,8 @@ static const char *meaning(int64_t number)
 
 static kd_status refused(kd_error *error, int number, const char *verb, const char *path)
 {
-    return kdi_base_fail(error, KD_ERR_IO, 0, "%s failed: %s (errno %i): %s", verb,
+    kd_status status = number == ENOENT ? KD_ERR_NO_FILE : KD_ERR_IO;
+    return kdi_base_fail(error, status, 0, "%s failed: %s (errno %i): %s", verb,
                          meaning(-(int64_t)number), (int64_t)number, path);
 }
 

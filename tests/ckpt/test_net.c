@@ -200,7 +200,7 @@ static void loading_refuses(void **state)
     support_refused(kd_load_net(context, NULL, NULL, &out, &e), KD_ERR_NULL, e.text, "both NULL");
     assert_null(out);
     support_refused(kd_load_net(context, "x", &reader, &out, &e), KD_ERR_VALUE, e.text, "reader");
-    support_refused(kd_load_net(context, "/nowhere/x", NULL, &out, &e), KD_ERR_IO, e.text,
+    support_refused(kd_load_net(context, "/nowhere/x", NULL, &out, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere/x");
     support_refused(kd_load_net(context, "/tmp", NULL, &out, &e), KD_ERR_IO, e.text, "/tmp");
     reader.struct_size = 1;

@@ -297,7 +297,8 @@ static void wrong_calls(void **state)
     support_refused(kd_import_weights(bare, "", NULL, &reader, &e), KD_ERR_STATE, e.text, "net");
     support_refused(kd_import_weights(net, prefix, NULL, &reader, &e), KD_ERR_SIZE, e.text, "201");
     support_refused(kd_import_weights(net, "y", NULL, &reader, &e), KD_ERR_MISMATCH, e.text, "y0.");
-    support_refused(kd_import_weights(net, "", "/nowhere", NULL, &e), KD_ERR_IO, e.text, "nowhere");
+    support_refused(kd_import_weights(net, "", "/nowhere", NULL, &e), KD_ERR_NO_FILE, e.text,
+                    "nowhere");
     assert_int_equal(file.size, size);
     kd_net_destroy(bare);
     kd_net_destroy(net);

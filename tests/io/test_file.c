@@ -86,32 +86,34 @@ static void what_is_no_file(void **state)
         const char *reading; /* NULL = it can be read */
         const char *saving;
         const char *appending;
+        kd_status status;
     } rows[] = {
-        {"folder", "it is a folder", "it is a folder", "it is a folder"},
-        {"folder/", "it is a folder", "it is a folder", "it is a folder"},
-        {".", "it is a folder", "it is a folder", "it is a folder"},
-        {"folder/..", "it is a folder", "it is a folder", "it is a folder"},
-        {"pipe", "a device or a pipe", "a device or a pipe", "a device or a pipe"},
-        {"link", NULL, "a symbolic link", NULL},
-        {"none/x", "no such file or folder (errno 2)", "no such file", "no such file"},
-        {"a/x", "not a folder", "not a folder", "not a folder"},
+        {"folder", "it is a folder", "it is a folder", "it is a folder", KD_ERR_IO},
+        {"folder/", "it is a folder", "it is a folder", "it is a folder", KD_ERR_IO},
+        {".", "it is a folder", "it is a folder", "it is a folder", KD_ERR_IO},
+        {"folder/..", "it is a folder", "it is a folder", "it is a folder", KD_ERR_IO},
+        {"pipe", "a device or a pipe", "a device or a pipe", "a device or a pipe", KD_ERR_IO},
+        {"link", NULL, "a symbolic link", NULL, KD_ERR_IO},
+        {"none/x", "no such file or folder (errno 2)", "no such file", "no such file",
+         KD_ERR_NO_FILE},
+        {"a/x", "not a folder", "not a folder", "not a folder", KD_ERR_IO},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         kd_status status = kdi_io_file_open(&file, files_path(rows[i].name), &error);
-        io_refused(rows[i].name, status, rows[i].reading ? KD_ERR_IO : KD_OK,
+        io_refused(rows[i].name, status, rows[i].reading ? rows[i].status : KD_OK,
                    rows[i].reading ? &error : &(kd_error)KD_ERROR_INIT, rows[i].reading);
         kdi_io_file_close(&file);
         status = files_save(files_path(rows[i].name), 1, 10, &error);
-        io_refused(rows[i].name, status, KD_ERR_IO, &error, rows[i].saving);
+        io_refused(rows[i].name, status, rows[i].status, &error, rows[i].saving);
         assert_non_null(strstr(error.text, rows[i].name));
         error = (kd_error)KD_ERROR_INIT;
         status = kdi_io_append_open(&file, &libc, files_path(rows[i].name), true, &error);
-        io_refused(rows[i].name, status, rows[i].appending ? KD_ERR_IO : KD_OK, &error,
+        io_refused(rows[i].name, status, rows[i].appending ? rows[i].status : KD_OK, &error,
                    rows[i].appending);
         kdi_io_file_close(&file);
         error = (kd_error)KD_ERROR_INIT;
     }
-    io_refused("", kdi_io_file_open(&file, "", &error), KD_ERR_IO, &error, "no such file");
+    io_refused("", kdi_io_file_open(&file, "", &error), KD_ERR_NO_FILE, &error, "no such file");
     io_refused("", files_save("", 1, 1, &error), KD_ERR_IO, &error, "it is a folder");
     io_refused("/", files_save("/", 1, 1, &error), KD_ERR_IO, &error, "it is a folder");
     io_refused("zero", kdi_io_file_open(&file, "/dev/zero", &error), KD_ERR_IO, &error, "a device");
@@ -432,8 +434,8 @@ static void appending(void **state)
     char bytes[16] = {0};
     size_t open_before = open_files();
     const char *path = files_path("log");
-    io_refused("none", kdi_io_append_open(&file, &libc, path, false, &error), KD_ERR_IO, &error,
-               "opening failed: no such file or folder");
+    io_refused("none", kdi_io_append_open(&file, &libc, path, false, &error), KD_ERR_NO_FILE,
+               &error, "opening failed: no such file or folder");
     io_ok(kdi_io_append_open(&file, &libc, path, true, &error), &error);
     assert_int_equal(file.size, 0);
     io_ok(kdi_io_append(&file, "abc", 3, &error), &error);

@@ -135,7 +135,7 @@ static void every_length(void **state)
     recording_end();
 }
 
-/* A tail of anything that was being written, as a power cut leaves it: cut off, and gone on with. */
+/* A tail of anything that was being written, as a power cut leaves it: it is cut off. */
 static void tails_of_anything(void **state)
 {
     (void)state;
@@ -432,7 +432,7 @@ static void other_files(void **state)
     uint64_t seed = 5;
     recording_begin();
     answers a = ask(form); /* there is none: the recorder makes one */
-    assert_true(a.verify == KD_ERR_IO && a.teach == KD_ERR_IO && a.open == KD_OK);
+    assert_true(a.verify == KD_ERR_NO_FILE && a.teach == KD_ERR_NO_FILE && a.open == KD_OK);
     a = ask(form);
     assert_true(a.verify == KD_OK && a.teach == KD_ERR_STATE && a.open == KD_OK);
     recording_put("", 0);
