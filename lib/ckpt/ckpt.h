@@ -43,6 +43,7 @@ typedef struct kdi_progress {
     kd_optimizer *optimizer; /**< With its net. */
     kd_workspace *run;
     kdi_words *words;      /**< Options of whoever drives the two; all of the file's afterwards. */
+    bool collects;         /**< Whoever drives adds up micro-batches. */
     bool pending;          /**< Gradients of micro-batches wait for their update. */
     double pending_unit;   /**< Case weight of the first of them. */
     double pending_weight; /**< Case weight of all, in that unit. */

@@ -238,7 +238,8 @@ static kd_status check_net(const kdi_io_tensors *tensors, const kd_net *net, kd_
     return status;
 }
 
-static kd_status read_state(const kdi_io_tensors *tensors, state *s, kd_error *error)
+static kd_status read_state(const kdi_progress *p, const kdi_io_tensors *tensors, state *s,
+                            kd_error *error)
 {
     const char *wrong = NULL;
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
@@ -251,7 +252,7 @@ static kd_status read_state(const kdi_io_tensors *tensors, state *s, kd_error *e
     }
     wrong = !wrong && s->counts[0] >= MOST_UPDATES ? counts[0] : wrong;
     /* The first of the micro-batches that wait is the unit; without any, both are 0. */
-    bool whole = s->numbers[1] > 0.0 ? s->numbers[2] >= 1.0 : s->numbers[2] == 0.0;
+    bool whole = s->numbers[1] > 0.0 ? s->numbers[2] >= 1.0 && p->collects : s->numbers[2] == 0.0;
     wrong = wrong || whole ? wrong : numbers[2];
     return wrong
                ? kdi_base_fail(error, KD_ERR_FORMAT, 0, "%s is not there, or no such number", wrong)
@@ -275,7 +276,7 @@ static kd_status read_words(const kdi_progress *p, const kdi_io_tensors *tensors
         status = compare(tensors, words->list[i].key, words->list[i].value, error);
     }
     status = status ? status : kdi_ckpt_check_known(tensors, words, error);
-    return status ? status : read_state(tensors, s, error);
+    return status ? status : read_state(p, tensors, s, error);
 }
 
 /* ---- loading: arrays ---- */
@@ -305,13 +306,7 @@ static kd_status read_arrays(const kdi_progress *p, const kdi_io_tensors *tensor
                              kdi_slots *slots, kd_error *error)
 {
     bool gradients = s->numbers[2] > 0.0;
-    kd_status status = KD_OK;
-    if (gradients && !kdi_net_gradient(p->run, 0)) {
-        status =
-            kdi_base_fail(error, KD_ERR_MISMATCH, 1,
-                          "micro-batches wait in the file, but the workspace is for inference");
-    }
-    status = status ? status : open_slots(slots, p, gradients, error);
+    kd_status status = open_slots(slots, p, gradients, error);
     status = status ? status : kdi_ckpt_slots_match(slots, tensors, KDI_IO_OURS, error);
     status = status ? status : kdi_ckpt_slots_alone(slots, tensors, error);
     status = status ? status : kdi_ckpt_slots_read(slots, tensors, true, error);

@@ -31,6 +31,7 @@ static kd_status read_distiller(const kd_training *known, kdi_progress *p, kd_er
     }
     p->optimizer = d->optimizer;
     p->run = d->run;
+    p->collects = true;
     p->pending = d->pending;
     p->pending_unit = d->pending_unit;
     p->pending_weight = d->pending_weight;

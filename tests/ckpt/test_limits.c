@@ -59,20 +59,93 @@ static void words_of_others(void **state)
     model_free(&m);
 }
 
-/* The most layers that a file can have, of the least size: memory stays within bounds. */
-static void the_most_layers(void **state)
+static kd_net *the_longest(void)
 {
-    (void)state;
     kd_net *net;
-    kd_net *again;
     kd_error e = KD_ERROR_INIT;
-    io_bytes file = {0};
-    kd_writer writer = io_writer(&file);
     support_ok(kd_net_create(hostile_context, 1, &net, &e), e.text);
     for (size_t i = 0; i < 4096; i++) {
         support_ok(kd_net_add_dense(net, 1), kd_net_error(net));
     }
     support_ok(kd_net_init(net, KD_INIT_HE, 1), kd_net_error(net));
+    return net;
+}
+
+static void one_layer_more(void **state)
+{
+    (void)state;
+    kd_net *net;
+    kd_error e = KD_ERROR_INIT;
+    io_bytes file = {0};
+    kd_writer writer = io_writer(&file);
+    kd_training t = KD_TRAINING_INIT;
+    support_ok(kd_net_create(hostile_context, 1, &net, &e), e.text);
+    for (size_t i = 0; i < 4097; i++) {
+        support_ok(i ? kd_net_add_relu(net) : kd_net_add_dense(net, 1), kd_net_error(net));
+    }
+    support_ok(kd_net_init(net, KD_INIT_HE, 1), kd_net_error(net));
+    support_ok(kd_optimizer_create(net, NULL, &t.optimizer, &e), e.text);
+    t.workspace = support_workspace(net, 1, 1, 0);
+    support_refused(kd_save_net(net, NULL, &writer, &e), KD_ERR_TOO_LARGE, e.text, "4097");
+    support_refused(kd_save_training(&t, NULL, &writer, &e), KD_ERR_TOO_LARGE, e.text, "4097");
+    assert_int_equal(file.size, 0);
+    kd_optimizer_destroy(t.optimizer);
+    kd_workspace_destroy(t.workspace);
+    kd_net_destroy(net);
+}
+
+/* The same of a training, with all the tensors that it can have. */
+static void the_most_layers_in_training(void **state)
+{
+    (void)state;
+    kd_net *net = the_longest();
+    kd_optimizer_options o = KD_OPTIMIZER_OPTIONS_INIT;
+    kd_distiller_options d = KD_DISTILLER_OPTIONS_INIT;
+    kd_training t = KD_TRAINING_INIT;
+    kd_error e = KD_ERROR_INIT;
+    io_bytes file = {0};
+    io_bytes again = {0};
+    kd_writer writer = io_writer(&file);
+    const float x = 0;
+    const int32_t label = 0;
+    kd_batch batch = KD_BATCH_INIT;
+    o.kind = KD_ADAM;
+    d.optimizer = &o;
+    d.batch = 1;
+    d.soft_weight = 0;
+    t.distiller = support_distiller(net, NULL, &d);
+    batch.n = 1;
+    batch.x = &x;
+    batch.labels = &label;
+    batch.more = 1;
+    (void)support_step(t.distiller, &batch);
+    support_ok(kd_save_training(&t, NULL, &writer, &e), e.text);
+    kd_reader reader = io_reader(&file);
+    size_t before = atomic_load(&hostile_memory.bytes);
+    atomic_store(&hostile_memory.peak, before);
+    support_ok(kd_load_training(&t, NULL, &reader, &e), e.text);
+    size_t peak = atomic_load(&hostile_memory.peak) - before;
+    print_message("in training: a file of %zu bytes, at most %zu of memory\n", file.size, peak);
+    assert_true(peak <= 2 * file.size + (1 << 20));
+    writer = io_writer(&again);
+    support_ok(kd_save_training(&t, NULL, &writer, &e), e.text);
+    assert_int_equal(again.size, file.size);
+    support_same_bits("saved again", again.bytes, file.bytes, file.size);
+    kd_distiller_destroy(t.distiller);
+    kd_net_destroy(net);
+    io_free(&file);
+    io_free(&again);
+}
+
+/* The most layers that a file can have, of the least size: memory stays within bounds. */
+static void the_most_layers(void **state)
+{
+    (void)state;
+    kd_net *net = the_longest();
+    kd_net *again;
+    kd_error e = KD_ERROR_INIT;
+    io_bytes file = {0};
+    kd_writer writer = io_writer(&file);
     support_ok(kd_save_net(net, NULL, &writer, &e), e.text);
     kd_reader reader = io_reader(&file);
     size_t before = atomic_load(&hostile_memory.bytes);
@@ -93,6 +166,8 @@ int main(void)
         cmocka_unit_test(long_chains),
         cmocka_unit_test(words_of_others),
         cmocka_unit_test(the_most_layers),
+        cmocka_unit_test(one_layer_more),
+        cmocka_unit_test(the_most_layers_in_training),
     };
     return cmocka_run_group_tests(tests, hostile_begin, hostile_end);
 }
