@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory that runs out, and calls of the system that fail, at every point of recording and of
+ * teaching; full disks, and folders that can't be written to: a status, nothing left over, and the
+ * file as it was. The linker puts the system's calls through here (--wrap).
+ */
+#define _XOPEN_SOURCE 700
+#include "recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- calls that fail ---- */
+
+typedef struct fault {
+    bool armed;
+    size_t calls;
+    size_t at;    /* this call fails, counted from 1 */
+    bool lasting; /* and all later ones */
+    int number;   /* errno */
+    size_t part;  /* a write that fails does so many bytes before, in a call of their own */
+    bool slow;    /* every call of more than a byte does one, after an EINTR */
+    bool again;
+    const char *what;
+} fault;
+
+static fault now;
+
+static bool fails(const char *name)
+{
+    if (!now.armed) {
+        return false;
+    }
+    if (now.slow) {
+        now.again = !now.again;
+        errno = EINTR;
+        return now.again && strcmp(name, "fstat") != 0;
+    }
+    now.calls++;
+    if (now.calls != now.at && !(now.lasting && now.calls > now.at)) {
+        return false;
+    }
+    now.what = now.what ? now.what : name;
+    errno = now.number;
+    return true;
+}
+
+static size_t little(size_t size)
+{
+    return now.armed && now.slow && size > 1 ? 1 : size;
+}
+
+#define WRAPPED(result, name, parameters, body)                                                    \
+    result __real_##name parameters;                                                               \
+    result __wrap_##name parameters;                                                               \
+    result __wrap_##name parameters                                                                \
+    {                                                                                              \
+        body                                                                                       \
+    }
+#define OPEN(name)                                                                                 \
+    WRAPPED(int, name, (int folder, const char *path, int flags, mode_t mode),                     \
+            return fails("openat") ? -1 : __real_##name(folder, path, flags, mode);)
+#define STAT(name)                                                                                 \
+    WRAPPED(int, name, (int file, struct stat *s),                                                 \
+            return fails("fstat") ? -1 : __real_##name(file, s);)
+#define CUT(name)                                                                                  \
+    WRAPPED(int, name, (int file, off_t size),                                                     \
+            return fails("ftruncate") ? -1 : __real_##name(file, size);)
+#define PREAD(name)                                                                                \
+    WRAPPED(ssize_t, name, (int file, void *bytes, size_t size, off_t at),                         \
+            return fails("pread") ? -1 : __real_##name(file, bytes, little(size), at);)
+#define PWRITE(name)                                                                               \
+    WRAPPED(                                                                                       \
+        ssize_t, name, (int file, const void *bytes, size_t size, off_t at),                       \
+        if (fails("pwrite")) {                                                                     \
+            if (now.part > 0 && !now.slow) {                                                       \
+                (void)!__real_##name(file, bytes, now.part < size ? now.part : size, at);          \
+            }                                                                                      \
+            errno = now.slow ? EINTR : now.number;                                                 \
+            return -1;                                                                             \
+        } return __real_##name(file, bytes, little(size), at);)
+
+OPEN(openat)
+OPEN(openat64)
+STAT(fstat)
+STAT(fstat64)
+CUT(ftruncate)
+CUT(ftruncate64)
+PREAD(pread)
+PREAD(pread64)
+PWRITE(pwrite)
+PWRITE(pwrite64)
+WRAPPED(int, fsync, (int file), (void)file; return fails("fsync") ? -1 : 0;) /* quickly */
+WRAPPED(int, flock, (int file, int how), return fails("flock") ? -1 : __real_flock(file, how);)
+
+/* ---- works ---- */
+
+#define N 12
+
+static const recording_form *form;
+static recording_data data;
+static kd_error error = KD_ERROR_INIT;
+
+/* Begins where the file ends, appends twice, finishes. */
+static kd_status record(void)
+{
+    kd_cache_options o = recording_options(form);
+    kd_cache *cache;
+    kd_status status = kd_cache_open(recording_context, recording_path(), &o, &cache, &error);
+    if (status != KD_OK) {
+        return status;
+    }
+    size_t begin = (size_t)recording_info(cache).cases;
+    for (size_t n = (N - begin + 1) / 2; status == KD_OK && begin < N; begin += n, n = N - begin) {
+        kd_targets t = recording_rows(&data, begin);
+        status = kd_cache_append(cache, data.ids + begin, &t, n);
+        if (status != KD_OK) {
+            assert_int_equal(recording_info(cache).cases, begin);
+        }
+    }
+    status = status ? status : kd_cache_finish(cache);
+    snprintf(error.text, sizeof error.text, "%s", kd_cache_error(cache));
+    error.status = status;
+    kd_cache_destroy(cache);
+    return status;
+}
+
+/* Opens a teacher and asks it for everything. */
+static kd_status teach(void)
+{
+    kd_teacher *teacher;
+    kd_teacher_workspace *ws = NULL;
+    kd_batch batch = KD_BATCH_INIT;
+    kd_targets got = KD_TARGETS_INIT;
+    kd_status status =
+        kd_teacher_from_cache(recording_context, recording_path(), NULL, &teacher, &error);
+    status = status ? status : kd_teacher_workspace_create(teacher, N, &ws, &error);
+    batch.n = N;
+    batch.ids = data.ids;
+    status = status ? status : kd_teacher_targets(ws, &batch, 2, &got, &error);
+    kd_teacher_workspace_destroy(ws);
+    kd_teacher_destroy(teacher);
+    return status;
+}
+
+static kd_status verify(void)
+{
+    kd_cache_info info = KD_CACHE_INFO_INIT;
+    return kd_cache_verify(recording_path(), &info, &error);
+}
+
+static size_t open_files(void)
+{
+    size_t count = 0;
+    for (int i = 0; i < 64; i++) {
+        count += fcntl(i, F_GETFD) >= 0;
+    }
+    return count;
+}
+
+/* The file is as good as it can be: what is missing can be recorded, and it is then `due`. */
+static void mend(const unsigned char *due, size_t size)
+{
+    if (record() != KD_OK) {
+        fail_msg("after %s: %s", now.what ? now.what : "?", error.text);
+    }
+    recording_is(form->name, due, size);
+}
+
+typedef struct start {
+    const char *name;
+    size_t cases;
+    bool finished;
+} start;
+
+static const start starts[] = {{"none", 0, false}, {"some", 5, false}, {"finished", 5, true}};
+
+static void put_start(const start *s)
+{
+    recording_remove();
+    if (s->cases > 0) {
+        kd_cache *cache = recording_open(form);
+        recording_append(cache, &data, 0, s->cases);
+        if (s->finished) {
+            recording_finish(cache);
+        } else {
+            kd_cache_destroy(cache);
+        }
+    }
+}
+
+/* ---- memory ---- */
+
+static void memory_runs_out(void **state)
+{
+    (void)state;
+    size_t runs = 0;
+    recording_begin();
+    for (size_t f = 0; f < RECORDING_FORMS; f++) {
+        form = &recording_forms[f];
+        data = recording_fill(form, f, N);
+        size_t size;
+        recording_make(form, &data);
+        unsigned char *due = recording_get(&size);
+        for (size_t what = 0; what < 2 * (COUNT(starts) + 1); what++) {
+            bool recording = what / 2 < COUNT(starts);
+            for (size_t at = 1;; at++, runs++) {
+                if (recording) {
+                    put_start(&starts[what / 2]);
+                }
+                size_t refused = atomic_load(&recording_memory.refused);
+                recording_memory.fail_at = atomic_load(&recording_memory.calls) + at;
+                recording_memory.lasting = what % 2;
+                kd_status status = recording ? record() : teach();
+                recording_memory.fail_at = 0;
+                if (atomic_load(&recording_memory.refused) == refused) {
+                    support_ok(status, error.text);
+                    break; /* there is no such call any more */
+                }
+                support_refused(status, KD_ERR_MEMORY, error.text, "no memory");
+                mend(due, size);
+            }
+            recording_is(form->name, due, size);
+        }
+        free(due);
+        recording_drop(&data);
+    }
+    recording_end();
+    print_message("%zu allocations failed\n", runs);
+}
+
+/* ---- the system ---- */
+
+static const int numbers[] = {EIO, ENOSPC, EACCES, 9999};
+
+/* Whether a failed recording left the file sound: all cases up to some call, the seal or not. */
+static void check_left(const start *s, const unsigned char *due)
+{
+    size_t size;
+    unsigned char *bytes = recording_get(&size);
+    if (size < HEADER) {
+        assert_int_equal(s->cases, 0);
+        free(bytes);
+        return;
+    }
+    kd_cache_info info = recording_verify();
+    support_same_bits(now.what, bytes, due, HEADER + (size_t)info.cases * form->bytes);
+    assert_true(info.cases >= s->cases);
+    free(bytes);
+}
+
+static void calls_fail(void **state)
+{
+    (void)state;
+    static const size_t which[] = {0, 2, 8, 9};
+    size_t runs = 0;
+    recording_begin();
+    for (size_t f = 0; f < COUNT(which); f++) {
+        form = &recording_forms[which[f]];
+        data = recording_fill(form, f, N);
+        size_t size;
+        recording_make(form, &data);
+        unsigned char *due = recording_get(&size);
+        for (size_t i = 0; i < COUNT(numbers) * 4 * COUNT(starts); i++) {
+            const start *s = &starts[i / 4 / COUNT(numbers)];
+            for (size_t at = 1;; at++, runs++) {
+                put_start(s);
+                size_t files = open_files();
+                now = (fault){.armed = true, .at = at, .lasting = i & 1};
+                now.part = i & 2 ? 13 : 0;
+                now.number = numbers[i / 4 % COUNT(numbers)];
+                kd_status status = record();
+                now.armed = false;
+                assert_int_equal(open_files(), files);
+                if (!now.what) {
+                    support_ok(status, error.text);
+                    break;
+                }
+                bool forgiven = strcmp(now.what, "flock") == 0; /* where there are no locks */
+                if (!forgiven || status != KD_OK) {
+                    support_refused(status, KD_ERR_IO, error.text, "");
+                }
+                if (access(recording_path(), F_OK) == 0) {
+                    check_left(s, due);
+                }
+                mend(due, size);
+            }
+        }
+        for (size_t i = 0; i < 2; i++) {
+            for (size_t at = 1;; at++, runs++) {
+                size_t files = open_files();
+                now = (fault){.armed = true, .at = at, .number = EIO};
+                kd_status status = i ? verify() : teach();
+                now.armed = false;
+                assert_int_equal(open_files(), files);
+                if (!now.what) {
+                    support_ok(status, error.text);
+                    break;
+                }
+                support_refused(status, KD_ERR_IO, error.text, "/a");
+            }
+        }
+        now = (fault){.armed = true, .slow = true};
+        recording_remove();
+        support_ok(record(), error.text);
+        support_ok(teach(), error.text);
+        support_ok(verify(), error.text);
+        now.armed = false;
+        recording_is("a byte at a time", due, size);
+        free(due);
+        recording_drop(&data);
+    }
+    recording_end();
+    print_message("%zu calls failed\n", runs);
+}
+
+/* One append that fails leaves the file as it was, with its seal, and the same handle goes on. */
+static void a_failed_append(void **state)
+{
+    (void)state;
+    static const char *const calls[] = {"ftruncate", "pwrite"};
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    size_t size, before_size;
+    recording_make(form, &data);
+    unsigned char *due = recording_get(&size);
+    for (size_t i = 0; i < COUNT(starts) * 4; i++) {
+        const start *s = &starts[i / 4];
+        size_t expected = s->finished ? i % 2 : 1; /* the seal is cut off first */
+        put_start(s);
+        kd_cache *cache = recording_open(form);
+        unsigned char *before = recording_get(&before_size);
+        kd_targets t = recording_rows(&data, s->cases);
+        now = (fault){.armed = true, .number = ENOSPC, .part = i & 2 ? 100 : 0};
+        now.at = s->finished ? i % 2 + 1 : 1;
+        kd_status status = kd_cache_append(cache, data.ids + s->cases, &t, N - s->cases);
+        now.armed = false;
+        support_refused(status, KD_ERR_IO, kd_cache_error(cache), "no space left");
+        assert_string_equal(now.what, calls[expected]);
+        recording_is("a failed append", before, before_size);
+        assert_int_equal(recording_info(cache).cases, s->cases);
+        assert_int_equal(recording_info(cache).finished, s->finished);
+        recording_append(cache, &data, s->cases, N - s->cases);
+        recording_finish(cache);
+        recording_is("and again", due, size);
+        free(before);
+    }
+    free(due);
+    recording_drop(&data);
+    recording_end();
+}
+
+/* If not even cutting off works, the same handle cuts before it goes on: whole cases of a call that
+ * failed, behind one that did not, would be taken for recorded. */
+static void leftovers_of_a_failed_append(void **state)
+{
+    (void)state;
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    for (size_t i = 0; i < COUNT(starts); i++) {
+        const start *s = &starts[i];
+        put_start(s);
+        kd_cache *cache = recording_open(form);
+        kd_targets t = recording_rows(&data, s->cases);
+        now = (fault){.armed = true, .number = ENOSPC, .part = 4 * form->bytes, .lasting = true};
+        now.at = s->finished ? 2 : 1;
+        kd_status status = kd_cache_append(cache, data.ids + s->cases, &t, N - s->cases);
+        now.armed = false;
+        support_refused(status, KD_ERR_IO, kd_cache_error(cache), "no space left");
+        assert_int_equal(recording_info(cache).finished, 0); /* the seal could not be put back */
+        assert_int_equal(recording_verify().cases, s->cases + 4); /* whole, but nobody's */
+        recording_append(cache, &data, s->cases, 1);
+        assert_int_equal(recording_verify().cases, s->cases + 1);
+        recording_finish(cache);
+        recording_check(form, &data, 0, s->cases + 1);
+    }
+    recording_drop(&data);
+    recording_end();
+}
+
+/* ---- a full disk, and folders that can't be written to ---- */
+
+/* A limit of the file's size at every byte stands for a disk that is full there. */
+static void a_full_disk(void **state)
+{
+    (void)state;
+    struct rlimit old, limit;
+    recording_begin();
+    form = &recording_forms[6];
+    data = recording_fill(form, 5, N);
+    size_t size;
+    recording_make(form, &data);
+    unsigned char *due = recording_get(&size);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    for (size_t most = 0; most < size; most++) {
+        recording_remove();
+        limit = (struct rlimit){most, old.rlim_max};
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        kd_status status = record();
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+        support_refused(status, KD_ERR_IO, error.text, "too large");
+        size_t there;
+        unsigned char *left = recording_get(&there);
+        size_t half = HEADER + N / 2 * form->bytes, all = HEADER + N * form->bytes;
+        assert_int_equal(there, most < HEADER ? 0 : most < half ? HEADER : most < all ? half : all);
+        support_same_bits("what is there", left, due, there);
+        free(left);
+        mend(due, size);
+    }
+    signal(SIGXFSZ, handler);
+    free(due);
+    recording_drop(&data);
+    recording_end();
+}
+
+/* Without rights of its own, which root always has. */
+static void rights_that_are_missing(void **state)
+{
+    (void)state;
+    int how;
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    recording_make(form, &data);
+    assert_int_equal(chmod(recording_path(), 0444), 0);
+    assert_int_equal(chmod(recording_folder(), 0555), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        if (getuid() == 0 && setuid(65534) != 0) {
+            _exit(99);
+        }
+        bool good = teach() == KD_OK && verify() == KD_OK && record() == KD_ERR_IO &&
+                    strstr(error.text, "permission denied");
+        kd_cache_options o = recording_options(form);
+        char path[128];
+        kd_cache *cache;
+        snprintf(path, sizeof path, "%s/new", recording_folder());
+        good = good && kd_cache_open(recording_context, path, &o, &cache, &error) == KD_ERR_IO &&
+               strstr(error.text, "permission denied") && access(path, F_OK) != 0;
+        _exit(good ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &how, 0), child);
+    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+    assert_int_equal(chmod(recording_folder(), 0755), 0);
+    recording_drop(&data);
+    recording_end();
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_runs_out), cmocka_unit_test(calls_fail),
+        cmocka_unit_test(a_failed_append), cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(a_full_disk),     cmocka_unit_test(rights_that_are_missing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
