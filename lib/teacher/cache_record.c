@@ -102,7 +102,7 @@ static double tail_of(const kdi_cache_form *form, const float *v, const uint32_t
                       double largest)
 {
     double t0 = (double)form->temperature;
-    double most = -INFINITY;
+    double most = (double)-INFINITY;
     double sum = 0.0;
     for (int pass = 0; pass < 2; pass++) {
         for (size_t i = 0, given = 0; i < form->k; i++) {

@@ -282,7 +282,7 @@ kd_teacher *recording_teacher(void)
 /* Half precision of a difference to the largest, and the float that their sum is rounded to. */
 static void near_row(const char *name, const float *got, const float *due, size_t n)
 {
-    double most = -INFINITY;
+    double most = (double)-INFINITY;
     for (size_t j = 0; j < n; j++) {
         most = (double)due[j] > most ? (double)due[j] : most;
     }

@@ -155,7 +155,7 @@ static void tails_that_are_faint(void **state)
     static const float values[12] = {0,         -3000,     -3000, -INFINITY, -INFINITY, 7,
                                      -INFINITY, -INFINITY, 60000, 59999,     100,       100};
     static const uint64_t ids[3] = {1, 2, 3};
-    static const double due[3] = {-6000 + 0.6931471805599453, -INFINITY, 119998};
+    static const double due[3] = {-6000 + 0.6931471805599453, (double)-INFINITY, 119998};
     recording_begin();
     kd_cache *cache = recording_open(&form);
     kd_targets t = KD_TARGETS_INIT;
