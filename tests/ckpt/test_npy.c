@@ -170,12 +170,12 @@ static void wrong_calls(void **state)
                     e.text, "columns");
     support_refused(kd_save_npy(values, 3, 4, too_large, NULL, &writer, &e), KD_ERR_TOO_LARGE,
                     e.text, "stride");
-    support_refused(kd_save_npy(values, 3, 4, 0, "/nowhere/x", NULL, &e), KD_ERR_IO, e.text,
+    support_refused(kd_save_npy(values, 3, 4, 0, "/nowhere/x", NULL, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere/x");
     assert_int_equal(file.size, size);
     support_refused(kd_load_npy(NULL, NULL, out, 12, &info, &e), KD_ERR_NULL, e.text, "both");
     support_refused(kd_load_npy("x", &reader, out, 12, &info, &e), KD_ERR_VALUE, e.text, "one of");
-    support_refused(kd_load_npy("/nowhere/x", NULL, out, 12, &info, &e), KD_ERR_IO, e.text,
+    support_refused(kd_load_npy("/nowhere/x", NULL, out, 12, &info, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere/x");
     support_refused(load(&file, out, 11, &info, &e), KD_ERR_SIZE, e.text, "floats is 11");
     info.struct_size = 2;

@@ -157,7 +157,7 @@ static void what_must_be_there(void **state)
     support_refused(kd_load_training(&one.training, NULL, NULL, &e), KD_ERR_NULL, e.text, "both");
     support_refused(kd_save_training(&one.training, "x", &writer, &e), KD_ERR_VALUE, e.text, "one");
     support_refused(kd_load_training(&one.training, "x", &reader, &e), KD_ERR_VALUE, e.text, "one");
-    support_refused(kd_load_training(&one.training, "/nowhere", NULL, &e), KD_ERR_IO, e.text,
+    support_refused(kd_load_training(&one.training, "/nowhere", NULL, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere");
     io_free(&file);
     rig_close(&one);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * kill -9 at random moments of recording: what is there afterwards are the first cases, each whole,
- * none of those lost that were reported; and it goes on. `test_teacher_cache_kill --times N` kills N
- * times instead of 150 times.
+ * none of those lost that were reported; and it goes on. `test_teacher_cache_kill --times N` kills
+ * N times instead of 150 times.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "recording.h"
