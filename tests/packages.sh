@@ -6,7 +6,7 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev
 ca-certificates curl"
 tests="$build g++ binutils libcmocka-dev python3"
-ci="$tests clang clang-format git libblis-dev libblas-dev libopenblas0-serial"
+ci="$tests python3-venv clang clang-format git libblis-dev libblas-dev libopenblas0-serial"
 bench="$build g++ python3 python3-venv git valgrind"
 
 usage() {
