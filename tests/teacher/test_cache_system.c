@@ -29,14 +29,23 @@ typedef struct fault {
     bool slow;    /* every call of more than a byte does one, after an EINTR */
     bool again;
     const char *what;
+    char trace[32]; /* the calls that change the file */
 } fault;
 
 static fault now;
 
 static bool fails(const char *name)
 {
+    static const char *const changes[][2] = {
+        {"fsync", "sync "}, {"pwrite", "write "}, {"ftruncate", "cut "}};
     if (!now.armed) {
         return false;
+    }
+    for (size_t i = 0; i < COUNT(changes); i++) {
+        size_t used = strlen(now.trace);
+        if (strcmp(name, changes[i][0]) == 0) {
+            snprintf(now.trace + used, sizeof now.trace - used, "%s", changes[i][1]);
+        }
     }
     if (now.slow) {
         now.again = !now.again;
@@ -387,6 +396,30 @@ static void leftovers_of_a_failed_append(void **state)
     recording_end();
 }
 
+/* What was recorded is on the disk before the seal says so; more of it is behind no seal. */
+static void the_order_of_calls(void **state)
+{
+    (void)state;
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    kd_cache *cache = recording_open(form);
+    recording_append(cache, &data, 0, 5);
+    now = (fault){.armed = true};
+    assert_int_equal(kd_cache_finish(cache), KD_OK);
+    assert_string_equal(now.trace, "sync write sync ");
+    now = (fault){.armed = true};
+    recording_append(cache, &data, 5, 2);
+    assert_string_equal(now.trace, "cut write ");
+    now = (fault){.armed = true};
+    recording_append(cache, &data, 7, 2);
+    assert_string_equal(now.trace, "write ");
+    now.armed = false;
+    recording_finish(cache);
+    recording_drop(&data);
+    recording_end();
+}
+
 /* ---- a full disk, and folders that can't be written to ---- */
 
 /* A limit of the file's size at every byte stands for a disk that is full there. */
@@ -460,9 +493,10 @@ static void rights_that_are_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_runs_out), cmocka_unit_test(calls_fail),
-        cmocka_unit_test(a_failed_append), cmocka_unit_test(leftovers_of_a_failed_append),
-        cmocka_unit_test(a_full_disk),     cmocka_unit_test(rights_that_are_missing),
+        cmocka_unit_test(memory_runs_out),         cmocka_unit_test(calls_fail),
+        cmocka_unit_test(a_failed_append),         cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(the_order_of_calls),      cmocka_unit_test(a_full_disk),
+        cmocka_unit_test(rights_that_are_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
