@@ -16,13 +16,23 @@ static char path[80];
 
 /* ---- the file ---- */
 
-void recording_begin(void)
+static void begin_in(const char *where)
 {
-    strcpy(folder, "/tmp/kd-cache-XXXXXX");
+    snprintf(folder, sizeof folder, "%s/kd-cache-XXXXXX", where);
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chmod(folder, 0755), 0);
     snprintf(path, sizeof path, "%s/a", folder);
     recording_context = support_context(&recording_memory);
+}
+
+void recording_begin(void)
+{
+    begin_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+}
+
+void recording_begin_on_disk(void)
+{
+    begin_in("/tmp");
 }
 
 void recording_end(void)
@@ -275,6 +285,44 @@ kd_teacher *recording_teacher(void)
     kd_teacher *teacher;
     support_ok(kd_teacher_from_cache(recording_context, path, NULL, &teacher, &error), error.text);
     return teacher;
+}
+
+kd_status recording_try(const recording_form *form, const recording_data *data, kd_error *error)
+{
+    kd_cache_options o = recording_options(form);
+    kd_cache *cache;
+    kd_status status = kd_cache_open(recording_context, path, &o, &cache, error);
+    if (status != KD_OK) {
+        return status;
+    }
+    size_t begin = (size_t)recording_info(cache).cases, end = data->n;
+    for (size_t n = (end - begin + 1) / 2; status == KD_OK && begin < end;
+         begin += n, n = end - begin) {
+        kd_targets t = recording_rows(data, begin);
+        status = kd_cache_append(cache, data->ids + begin, &t, n);
+        assert_int_equal(recording_info(cache).cases, status ? begin : begin + n);
+    }
+    status = status ? status : kd_cache_finish(cache);
+    snprintf(error->text, sizeof error->text, "%s", kd_cache_error(cache));
+    error->status = status;
+    kd_cache_destroy(cache);
+    return status;
+}
+
+kd_status recording_try_teacher(const recording_data *data, kd_error *error)
+{
+    kd_teacher *teacher;
+    kd_teacher_workspace *ws = NULL;
+    kd_batch batch = KD_BATCH_INIT;
+    kd_targets got = KD_TARGETS_INIT;
+    kd_status status = kd_teacher_from_cache(recording_context, path, NULL, &teacher, error);
+    status = status ? status : kd_teacher_workspace_create(teacher, data->n, &ws, error);
+    batch.n = data->n;
+    batch.ids = data->ids;
+    status = status ? status : kd_teacher_targets(ws, &batch, 2, &got, error);
+    kd_teacher_workspace_destroy(ws);
+    kd_teacher_destroy(teacher);
+    return status;
 }
 
 /* ---- what comes back ---- */

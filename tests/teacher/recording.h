@@ -10,8 +10,10 @@
 
 /* ---- a folder and the one file in it ---- */
 
-/* Begins with a new folder and a context that counts; ends with nothing left over. */
+/* Begins with a new folder, in memory if there is one there, for files are finished by the thousand;
+ * and a context that counts. Ends with nothing left over. */
 void recording_begin(void);
+void recording_begin_on_disk(void);
 void recording_end(void);
 
 extern support_memory recording_memory;
@@ -88,7 +90,13 @@ kd_cache_info recording_verify(void);
 /* The whole of it: a new file with all of the data, finished and closed. */
 void recording_make(const recording_form *form, const recording_data *data);
 
+/* Goes on where the file ends, with two calls, and finishes; what the first failure was. */
+kd_status recording_try(const recording_form *form, const recording_data *data, kd_error *error);
+
 kd_teacher *recording_teacher(void);
+
+/* Opens a teacher and asks it for everything; what the first failure was. */
+kd_status recording_try_teacher(const recording_data *data, kd_error *error);
 
 /* Asks for cases begin .. begin + n, last one first, and compares them with the data. */
 void recording_check(const recording_form *form, const recording_data *data, size_t begin,

@@ -127,7 +127,7 @@ static void killed_while_recording(void **state)
     (void)state;
     uint64_t seed = 31;
     size_t torn = 0, finished = 0;
-    recording_begin();
+    recording_begin_on_disk();
     for (size_t f = 0; f < COUNT(forms); f++) {
         const recording_form *form = &forms[f];
         uint64_t last = 0;

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory that runs out, and calls of the system that fail, at every point of recording and of
- * teaching; full disks, and folders that can't be written to: a status, nothing left over, and the
- * file as it was. The linker puts the system's calls through here (--wrap).
+ * teaching: a status, nothing left over, and the file as it was. The linker puts the system's calls
+ * through here (--wrap).
  */
 #define _XOPEN_SOURCE 700
 #include "recording.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* ---- calls that fail ---- */
@@ -117,46 +114,14 @@ static const recording_form *form;
 static recording_data data;
 static kd_error error = KD_ERROR_INIT;
 
-/* Begins where the file ends, appends twice, finishes. */
 static kd_status record(void)
 {
-    kd_cache_options o = recording_options(form);
-    kd_cache *cache;
-    kd_status status = kd_cache_open(recording_context, recording_path(), &o, &cache, &error);
-    if (status != KD_OK) {
-        return status;
-    }
-    size_t begin = (size_t)recording_info(cache).cases;
-    for (size_t n = (N - begin + 1) / 2; status == KD_OK && begin < N; begin += n, n = N - begin) {
-        kd_targets t = recording_rows(&data, begin);
-        status = kd_cache_append(cache, data.ids + begin, &t, n);
-        if (status != KD_OK) {
-            assert_int_equal(recording_info(cache).cases, begin);
-        }
-    }
-    status = status ? status : kd_cache_finish(cache);
-    snprintf(error.text, sizeof error.text, "%s", kd_cache_error(cache));
-    error.status = status;
-    kd_cache_destroy(cache);
-    return status;
+    return recording_try(form, &data, &error);
 }
 
-/* Opens a teacher and asks it for everything. */
 static kd_status teach(void)
 {
-    kd_teacher *teacher;
-    kd_teacher_workspace *ws = NULL;
-    kd_batch batch = KD_BATCH_INIT;
-    kd_targets got = KD_TARGETS_INIT;
-    kd_status status =
-        kd_teacher_from_cache(recording_context, recording_path(), NULL, &teacher, &error);
-    status = status ? status : kd_teacher_workspace_create(teacher, N, &ws, &error);
-    batch.n = N;
-    batch.ids = data.ids;
-    status = status ? status : kd_teacher_targets(ws, &batch, 2, &got, &error);
-    kd_teacher_workspace_destroy(ws);
-    kd_teacher_destroy(teacher);
-    return status;
+    return recording_try_teacher(&data, &error);
 }
 
 static kd_status verify(void)
@@ -420,83 +385,12 @@ static void the_order_of_calls(void **state)
     recording_end();
 }
 
-/* ---- a full disk, and folders that can't be written to ---- */
-
-/* A limit of the file's size at every byte stands for a disk that is full there. */
-static void a_full_disk(void **state)
-{
-    (void)state;
-    struct rlimit old, limit;
-    recording_begin();
-    form = &recording_forms[6];
-    data = recording_fill(form, 5, N);
-    size_t size;
-    recording_make(form, &data);
-    unsigned char *due = recording_get(&size);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
-    for (size_t most = 0; most < size; most++) {
-        recording_remove();
-        limit = (struct rlimit){most, old.rlim_max};
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
-        kd_status status = record();
-        assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
-        support_refused(status, KD_ERR_IO, error.text, "too large");
-        size_t there;
-        unsigned char *left = recording_get(&there);
-        size_t half = HEADER + N / 2 * form->bytes, all = HEADER + N * form->bytes;
-        assert_int_equal(there, most < HEADER ? 0 : most < half ? HEADER : most < all ? half : all);
-        support_same_bits("what is there", left, due, there);
-        free(left);
-        mend(due, size);
-    }
-    signal(SIGXFSZ, handler);
-    free(due);
-    recording_drop(&data);
-    recording_end();
-}
-
-/* Without rights of its own, which root always has. */
-static void rights_that_are_missing(void **state)
-{
-    (void)state;
-    int how;
-    recording_begin();
-    form = &recording_forms[0];
-    data = recording_fill(form, 5, N);
-    recording_make(form, &data);
-    assert_int_equal(chmod(recording_path(), 0444), 0);
-    assert_int_equal(chmod(recording_folder(), 0555), 0);
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0) {
-        if (getuid() == 0 && setuid(65534) != 0) {
-            _exit(99);
-        }
-        bool good = teach() == KD_OK && verify() == KD_OK && record() == KD_ERR_IO &&
-                    strstr(error.text, "permission denied");
-        kd_cache_options o = recording_options(form);
-        char path[128];
-        kd_cache *cache;
-        snprintf(path, sizeof path, "%s/new", recording_folder());
-        good = good && kd_cache_open(recording_context, path, &o, &cache, &error) == KD_ERR_IO &&
-               strstr(error.text, "permission denied") && access(path, F_OK) != 0;
-        _exit(good ? 0 : 1);
-    }
-    assert_int_equal(waitpid(child, &how, 0), child);
-    assert_true(WIFEXITED(how) && WEXITSTATUS(how) == 0);
-    assert_int_equal(chmod(recording_folder(), 0755), 0);
-    recording_drop(&data);
-    recording_end();
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_runs_out),         cmocka_unit_test(calls_fail),
-        cmocka_unit_test(a_failed_append),         cmocka_unit_test(leftovers_of_a_failed_append),
-        cmocka_unit_test(the_order_of_calls),      cmocka_unit_test(a_full_disk),
-        cmocka_unit_test(rights_that_are_missing),
+        cmocka_unit_test(memory_runs_out),    cmocka_unit_test(calls_fail),
+        cmocka_unit_test(a_failed_append),    cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(the_order_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
