@@ -10,7 +10,7 @@
 
 /* ---- a folder and the one file in it ---- */
 
-/* Begins with a new folder, in memory if there is one there, for files are finished by the thousand;
+/* Begins with a new folder, in memory if there is one, for files are finished by the thousand;
  * and a context that counts. Ends with nothing left over. */
 void recording_begin(void);
 void recording_begin_on_disk(void);
