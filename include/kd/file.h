@@ -91,7 +91,8 @@ KD_API kd_status kd_save_net(const kd_net *net, const char *path, const kd_write
                              kd_error *error);
 
 /**
- * Makes a net from a file of kd_save_net, or from the student in one of kd_save_training.
+ * Makes a net from a file of kd_save_net, or from the student in one of kd_save_training, of which
+ * it then checks the rest too.
  *
  * @param context where its memory comes from.
  * @param path the file; or NULL.
@@ -128,9 +129,9 @@ KD_API kd_status kd_export_weights(const kd_net *net, const char *prefix, const 
  * Fills a net with the weights of any safetensors file, such as a PyTorch state dict.
  *
  * Each parameter `layers.N.weight` of the net is taken from `<prefix>N.weight`, which must have its
- * shape, and elements of float32, float16 or bfloat16. Tensors of other names are left alone,
- * unless they belong to a layer that the net does not have: then the net is not the one that was
- * trained.
+ * shape, and elements of float32, float16 or bfloat16. Tensors of other names are left alone, but
+ * not those that begin as a parameter does, `<prefix>N.`, and are none of the net: then the net is
+ * not the one that was trained.
  *
  * @param net an initialised net; weights are as before after a failure.
  * @param prefix as for kd_export_weights.

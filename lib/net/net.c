@@ -103,10 +103,8 @@ static kd_status add(kd_net *net, kdi_layer layer)
     if (status != KD_OK) {
         return status;
     }
-    size_t before = 0;
-    for (size_t i = 0; i < net->n_nodes; i++) {
-        before += net->nodes[i].layer.ops->params;
-    }
+    const kdi_node *last = net->n_nodes ? &net->nodes[net->n_nodes - 1] : NULL;
+    size_t before = last ? last->param + last->layer.ops->params : 0;
     layer.in = kdi_net_outputs(net);
     layer.out = layer.out ? layer.out : layer.in;
     net->nodes[net->n_nodes] = (kdi_node){
