@@ -21,6 +21,18 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* Sanitizers take their time: by how much more a limit of time may be missed. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SUPPORT_SLOW 20
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SUPPORT_SLOW 20
+#endif
+#ifndef SUPPORT_SLOW
+#define SUPPORT_SLOW 1
+#endif
+
 /* ---- numbers: splitmix64, so every run sees the same ones; any start is a good seed ---- */
 
 uint64_t support_next(uint64_t *state);
