@@ -179,6 +179,34 @@ static void many_halves(void **state)
     kd_net_destroy(net);
 }
 
+/* The reader fails at each call, in the middle of a tensor too. */
+static void halves_that_can_not_be_read(void **state)
+{
+    (void)state;
+    kd_net *net = support_net(context, SHAPE, 1);
+    uint64_t before = support_hash(net);
+    model m = foreign("layers.");
+    put_halves(&m, "layers.0.weight", "F16", 0x3C00);
+    io_bytes file = model_write(&m);
+    kd_status status = KD_ERR_IO;
+    file.answer = -5;
+    file.most = 16;
+    for (size_t at = 1; status != KD_OK; at++) {
+        kd_error e = KD_ERROR_INIT;
+        file.calls = 0;
+        file.fail_at = at;
+        assert_int_equal(support_hash(net), before);
+        status = import_from(net, NULL, &file, &e);
+        if (status != KD_OK) {
+            support_refused(status, KD_ERR_IO, e.text, "-5");
+        }
+    }
+    assert_true(support_hash(net) != before);
+    io_free(&file);
+    model_free(&m);
+    kd_net_destroy(net);
+}
+
 /* ---- refusals: the net is as before, bit for bit ---- */
 
 static const struct {
@@ -327,6 +355,7 @@ int main(void)
         cmocka_unit_test(not_a_net),
         cmocka_unit_test(halves),
         cmocka_unit_test(many_halves),
+        cmocka_unit_test(halves_that_can_not_be_read),
         cmocka_unit_test(nothing_has_changed),
         cmocka_unit_test(checksums_of_others),
         cmocka_unit_test(names_of_others),
