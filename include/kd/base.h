@@ -90,7 +90,8 @@
     X(KD_ERR_CHECKSUM, -30, "bytes of the file do not have the checksum that stands in it")        \
     X(KD_ERR_VERSION, -31, "the file has a version that this library does not know")               \
     X(KD_ERR_MISMATCH, -32, "the file is sound, but does not fit the object")                      \
-    X(KD_ERR_NO_FILE, -33, "there is no such file or folder")
+    X(KD_ERR_NO_FILE, -33, "there is no such file or folder")                                      \
+    X(KD_CANCELLED, -34, "the host asked to stop, by kd_cancel")
 
 /**
  * A context: where memory comes from, and the threads that work (context.h). The calls of tier 1

@@ -103,6 +103,21 @@ KD_API kd_status kd_context_create(const kd_context_options *options, kd_context
 KD_API void kd_context_destroy(kd_context *context);
 
 /**
+ * Asks whatever runs on a context to stop, or lets it run again. From then on, until `stop` is 0,
+ * these return KD_CANCELLED, those that are running between two pieces of their work and with
+ * everything as it was before them: kd_distill_step, kd_distill_evaluate, the calls of file.h that
+ * have a context, net or training, kd_cache_open, kd_cache_append and kd_teacher_from_cache.
+ *
+ * @param context NULL is allowed.
+ * @param stop 1 to stop, 0 to let run.
+ *
+ * Errors: none. Ownership: Borrowed for the call; the context must live until it returns. Threads:
+ * any, at any time, and from a signal handler: it stores one atomic number. Cost: O(1); a step that
+ * is running goes on for at most its own length.
+ */
+KD_API void kd_cancel(kd_context *context, int32_t stop);
+
+/**
  * Makes the BLAS run single-threaded, in the whole process. To be called once, before contexts
  * with several threads are created, and while nobody uses the BLAS.
  *

@@ -136,7 +136,7 @@ KD_API void kd_distiller_destroy(kd_distiller *distiller);
  * @param out_report filled; or NULL.
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _WORKSPACE (n too large), _VALUE, _LABEL,
  *         _WEIGHT, _PROBABILITY, _NOT_FINITE, _SUPPORT, _RETEMPER, _TEMPERATURE (a schedule that
- *         underflows), _KIND, _SHAPE, _EMPTY_BATCH, _ID, _BUSY, _CALLBACK; words in
+ *         underflows), _KIND, _SHAPE, _EMPTY_BATCH, _ID, _BUSY, _CALLBACK, KD_CANCELLED; words in
  *         kd_distiller_error. If the second phase fails, micro-batches added up before are dropped.
  *
  * Ownership: Borrowed for the call. Threads: one at a time per distiller. Cost: forward and

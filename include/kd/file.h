@@ -24,7 +24,8 @@
  * All of these calls can also fail with KD_ERR_NO_FILE (nothing has that path), _IO (the system or
  * the callback; the words have its number), _MEMORY, _UNSUPPORTED (a machine that keeps the highest
  * byte first), and when reading with KD_ERR_FORMAT (not such a file), _TRUNCATED, _CHECKSUM,
- * _VERSION (written by a later libkd, or with another mapping of random numbers), _TOO_LARGE.
+ * _VERSION (written by a later libkd, or with another mapping of random numbers), _TOO_LARGE; and
+ * with KD_CANCELLED.
  */
 #ifndef KD_FILE_H
 #define KD_FILE_H

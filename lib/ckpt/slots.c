@@ -129,6 +129,7 @@ kd_status kdi_ckpt_slots_write(const kdi_slots *slots, const kdi_io_word *words,
         };
         status = check_finite(slots, slot, slot->values, error);
     }
+    status = status ? status : kdi_ctx_check(context, error);
     if (status == KD_OK) {
         status = kdi_io_tensors_write(kdi_ctx_allocator(context), &to->sink, m.items, slots->n,
                                       words, n_words, error);
@@ -292,7 +293,10 @@ kd_status kdi_ckpt_slots_read(kdi_slots *slots, const kdi_io_tensors *tensors, b
     kd_status status = stage ? make_stage(slots, error) : KD_OK;
     for (size_t i = 0; status == KD_OK && i < slots->n; i++) {
         const kdi_slot *slot = &slots->list[i];
-        status = read_slot(slots, slot, tensors, stage ? slot->staged : slot->values, error);
+        status = kdi_ctx_check(kdi_net_context(slots->net), error);
+        status = status
+                     ? status
+                     : read_slot(slots, slot, tensors, stage ? slot->staged : slot->values, error);
     }
     return status;
 }

@@ -8,6 +8,8 @@ struct kd_context {
     kdi_pool *pool; /* NULL for one thread */
     const kdi_kernels *kern;
     bool own_products;
+    atomic_int
+        cancelled; /* written by signal handlers too, so it must be lock-free: C11's int is */
 };
 
 static kd_status check(const kd_context_options *o, kd_error *error)
@@ -103,6 +105,21 @@ void kd_context_destroy(kd_context *context)
     if (context && kdi_base_release(&context->refs)) {
         release(context);
     }
+}
+
+void kd_cancel(kd_context *context, int32_t stop)
+{
+    if (context) {
+        atomic_store(&context->cancelled, stop != 0);
+    }
+}
+
+kd_status kdi_ctx_check(const kd_context *context, kd_error *error)
+{
+    if (!context || !atomic_load(&context->cancelled)) {
+        return KD_OK;
+    }
+    return kdi_base_fail(error, KD_CANCELLED, 0, "stopped: kd_cancel was called on the context");
 }
 
 const kdi_allocator *kdi_ctx_allocator(const kd_context *context)

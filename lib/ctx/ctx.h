@@ -18,6 +18,9 @@ void kdi_ctx_delete(kd_context *context, void *pointer, size_t size);
 /** Its allocator, for rooms below this one. */
 const kdi_allocator *kdi_ctx_allocator(const kd_context *context);
 
+/** KD_CANCELLED, with words, once the host has called kd_cancel. NULL: KD_OK. */
+kd_status kdi_ctx_check(const kd_context *context, kd_error *error);
+
 /** A new reference to a context that is alive; returns it. */
 kd_context *kdi_ctx_retain(kd_context *context);
 

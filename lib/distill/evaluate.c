@@ -72,7 +72,8 @@ static kd_status measure(kd_distiller *d, const kd_batch *known, kd_report *repo
                                   known->targets ? &targets : NULL, &piece_targets);
         kd_report one;
         kd_error before = d->error;
-        kd_status part = measure_piece(d, &piece, begin, &moment, &one);
+        kd_status part = kdi_ctx_check(d->context, &d->error);
+        part = part ? part : measure_piece(d, &piece, begin, &moment, &one);
         if (part == KD_OK) {
             part = kd_report_merge(report, &one, NULL);
         } else if (part == KD_ERR_EMPTY_BATCH && known->n > d->batch) {

@@ -93,9 +93,11 @@ static kd_status step(kd_distiller *d, const kd_batch *known, kd_report *report)
     bool more = known->more == 1;
     kd_status status =
         kdi_distill_moment(&d->objective, kdi_net_updates(d->optimizer), &moment, &d->error);
+    status = status ? status : kdi_ctx_check(d->context, &d->error);
     if (status == KD_OK) {
         status = first_phase(d, known, &moment, report);
     }
+    status = status ? status : kdi_ctx_check(d->context, &d->error); /* the last moment for it */
     if (status == KD_ERR_EMPTY_BATCH && (d->pending || more)) {
         /* One micro-batch may be without weight, as some cases of a batch may. */
         d->error = before;

@@ -157,7 +157,8 @@ static kd_status append(kd_cache *c, const uint64_t *ids, const kd_targets *give
 {
     kd_targets t = KD_TARGETS_INIT;
     size_t bytes;
-    kd_status status = check(c, ids, given, n, &t, error);
+    kd_status status = kdi_ctx_check(c->context, error);
+    status = status ? status : check(c, ids, given, n, &t, error);
     status = status ? status : reserve(c, n, &bytes, error);
     for (size_t i = 0; status == KD_OK && i < n; i++) {
         status = kdi_teacher_encode(&c->form, ids[i], &t, i, c->order,

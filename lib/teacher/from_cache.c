@@ -144,7 +144,8 @@ static kd_status visit(void *user, uint64_t row, uint64_t id, unsigned char *rec
 {
     cache_teacher *t = user;
     t->ids[row] = (kdi_teacher_id){id, (size_t)row}; /* there is room for all */
-    return kdi_teacher_check_record(&t->form, row, record, error);
+    kd_status status = kdi_teacher_check_record(&t->form, row, record, error);
+    return status ? status : kdi_ctx_check(t->head.context, error);
 }
 
 static kd_status check_cases(cache_teacher *t, const kdi_io_source *source, unsigned char *record,

@@ -51,6 +51,7 @@ static const known pinned[] = {
     {"KD_ERR_VERSION", -31},
     {"KD_ERR_MISMATCH", -32},
     {"KD_ERR_NO_FILE", -33},
+    {"KD_CANCELLED", -34},
 };
 
 typedef struct listed {
@@ -111,7 +112,7 @@ static void numbers_names_and_texts_are_unique(void **state)
 
 static void unknown_numbers_have_a_name_too(void **state)
 {
-    static const kd_status unknown[] = {1, 2, 100, -34, -1000, INT32_MAX, INT32_MIN};
+    static const kd_status unknown[] = {1, 2, 100, -35, -1000, INT32_MAX, INT32_MIN};
     (void)state;
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         assert_string_equal(kd_status_name(unknown[i]), "KD_ERR_?");
