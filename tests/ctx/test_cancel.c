@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kd_cancel: what runs on the context stops with KD_CANCELLED and everything as before; after it is
- * taken back, work goes on with the bits that it would have had. Called before a call, in the middle
- * of one, and from a signal handler.
+ * kd_cancel: what runs on the context stops with KD_CANCELLED and everything as before; after it
+ * is taken back, work goes on with the bits that it would have had. Called before a call, in the
+ * middle of one, and from a signal handler.
  */
 #define _POSIX_C_SOURCE 200809L
 #include "../support/support.h"
