@@ -25,9 +25,10 @@
  * A file has 80 bytes before its cases, and 24 behind them once it is finished.
  *
  * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind its last
- * whole case. Until it is finished no teacher is made of it, so half a transfer set is never taken
- * for a whole one. Every byte is covered by a checksum; a finished file of which one bit has
- * changed, or that was cut off, is refused.
+ * whole case; what kd_cache_finish has brought to the disk is never lost. Until it is finished no
+ * teacher is made of it, so half a transfer set is never taken for a whole one. Every byte is
+ * covered by a checksum; a finished file of which one bit has changed, or that was cut off, is
+ * refused.
  */
 #ifndef KD_CACHE_H
 #define KD_CACHE_H

@@ -5,7 +5,9 @@
  *
  * A sealed file is changed by the first append only, which cuts the seal off before it writes; so
  * no mixture of a seal and a case can be left by a kill. Finishing brings the cases to the disk
- * before it writes the seal, so a seal never speaks of cases that a power cut took away.
+ * before it writes the seal, so a seal never speaks of cases that a power cut took away. A power
+ * cut may also keep later bytes and lose earlier ones: so the header is on the disk before a case
+ * is written, and a cut before anything is written in the place of what was cut off.
  */
 #include "teacher/recording.h"
 
@@ -23,7 +25,10 @@ kd_status kdi_teacher_clean_end(kd_cache *c, kd_error *error)
         return KD_OK;
     }
     kd_status status = kdi_io_append_cut(&c->file, end_of(c), error);
-    c->unclean = c->unclean && status != KD_OK;
+    if (status == KD_OK) {
+        status = kdi_io_append_sync(&c->file, error);
+        c->unclean = status != KD_OK;
+    }
     return status;
 }
 
@@ -114,17 +119,36 @@ static kd_status go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
     if (status != KD_OK) {
         return kdi_io_where(error, status, c->path);
     }
-    return c->state.torn > 0 ? kdi_io_append_cut(&c->file, end_of(c), error) : KD_OK;
+    return c->state.torn > 0 ? kdi_teacher_clean_end(c, error) : KD_OK;
+}
+
+/* A power cut may bring the size of a header to the disk, and zeros in place of its last bytes. */
+static kd_status drop_zeros(kd_cache *c, const unsigned char header[KDI_CACHE_HEADER],
+                            kd_error *error)
+{
+    unsigned char there[KDI_CACHE_HEADER];
+    size_t size = sizeof there;
+    if (c->file.size != size) {
+        return KD_OK;
+    }
+    kdi_io_source source = kdi_io_file_source(&c->file);
+    kd_status status = kdi_io_read(&source, 0, there, size, error);
+    if (status != KD_OK || memcmp(there, header, size) == 0) {
+        return status;
+    }
+    while (size > 0 && there[size - 1] == 0) {
+        size--;
+    }
+    bool begins = size < sizeof there && memcmp(there, header, size) == 0;
+    return begins ? kdi_io_append_cut(&c->file, size, error) : KD_OK;
 }
 
 /* A new file, or one in which less than a header was written. */
-static kd_status begin(kd_cache *c, kd_error *error)
+static kd_status begin(kd_cache *c, const unsigned char header[KDI_CACHE_HEADER], kd_error *error)
 {
-    unsigned char header[KDI_CACHE_HEADER];
     unsigned char there[KDI_CACHE_HEADER];
     size_t size = (size_t)c->file.size;
     kdi_io_source source = kdi_io_file_source(&c->file);
-    kdi_teacher_put_header(&c->form, header);
     kd_status status = kdi_io_read(&source, 0, there, size, error);
     if (status == KD_OK && memcmp(there, header, size) != 0) {
         status = kdi_base_fail(error, KD_ERR_FORMAT, 2,
@@ -134,7 +158,26 @@ static kd_status begin(kd_cache *c, kd_error *error)
         return kdi_io_where(error, status, c->path);
     }
     c->state.crc = c->form.crc;
-    return kdi_io_append(&c->file, header + size, sizeof header - size, error);
+    status = kdi_io_append(&c->file, header + size, KDI_CACHE_HEADER - size, error);
+    status = status ? status : kdi_io_append_sync(&c->file, error);
+    if (status != KD_OK) {
+        (void)kdi_io_append_cut(&c->file, size, NULL);
+    }
+    return status;
+}
+
+/* What is there decides. */
+static kd_status begin_or_go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
+{
+    unsigned char header[KDI_CACHE_HEADER];
+    kdi_teacher_put_header(&c->form, header);
+    kd_status status =
+        kdi_io_append_open(&c->file, kdi_ctx_allocator(c->context), c->path, true, error);
+    status = status ? status : drop_zeros(c, header, error);
+    if (status != KD_OK) {
+        return status;
+    }
+    return c->file.size < KDI_CACHE_HEADER ? begin(c, header, error) : go_on(c, o, error);
 }
 
 kd_status kd_cache_open(kd_context *context, const char *path, const kd_cache_options *options,
@@ -161,10 +204,7 @@ kd_status kd_cache_open(kd_context *context, const char *path, const kd_cache_op
     }
     o.encoding = form.encoding;
     o.kind = form.kind;
-    status = kdi_io_append_open(&c->file, kdi_ctx_allocator(context), c->path, true, error);
-    if (status == KD_OK) {
-        status = c->file.size < KDI_CACHE_HEADER ? begin(c, error) : go_on(c, &o, error);
-    }
+    status = begin_or_go_on(c, &o, error);
     if (status != KD_OK) {
         kd_cache_destroy(c);
         return status;

@@ -138,11 +138,12 @@ static kd_status add_ids(kd_cache *c, const uint64_t *ids, size_t n, kd_error *e
 /* All bytes, or the file as before: a seal that was cut off is put back. */
 static kd_status write_cases(kd_cache *c, size_t bytes, kd_error *error)
 {
+    uint64_t before = c->file.size;
     kd_status status = kdi_teacher_clean_end(c, error);
-    if (status != KD_OK) {
+    if (status != KD_OK && c->file.size == before) {
         return status;
     }
-    status = kdi_io_append(&c->file, c->buffer, bytes, error);
+    status = status ? status : kdi_io_append(&c->file, c->buffer, bytes, error);
     if (status != KD_OK) {
         c->unclean = true;
         bool restored = kdi_teacher_clean_end(c, NULL) == KD_OK &&

@@ -6,6 +6,7 @@
 
 #define WINDOW 4096
 #define PIECE 1024
+#define SECTOR 512 /* what a disk writes at once; a file's sectors reach it in any order */
 
 /* ---- bytes, one after the other ---- */
 
@@ -119,6 +120,59 @@ static kd_status read_seal(const kdi_io_source *source, const kdi_cache_form *fo
     return KD_OK;
 }
 
+static bool is_zero(const unsigned char *bytes, size_t size)
+{
+    size_t i = 0;
+    while (i < size && bytes[i] == 0) {
+        i++;
+    }
+    return i == size;
+}
+
+/* Bytes from `at` to the end of its sector, at most `most`. */
+static size_t rest_of_sector(uint64_t at, uint64_t most)
+{
+    uint64_t rest = SECTOR - at % SECTOR;
+    return (size_t)(rest < most ? rest : most);
+}
+
+/*
+ * Whether a sector of the bad case at `begin` never came to the disk, while later ones did. It then
+ * holds what was appended before, and zeros behind that: so all zeros from the case on. What else
+ * is bad was whole once, and is damage.
+ */
+static kd_status find_lost_sector(const kdi_io_source *source, uint64_t begin, uint64_t size,
+                                  bool *out_lost, kd_error *error)
+{
+    unsigned char bytes[SECTOR];
+    kd_status status = KD_OK;
+    uint64_t end = begin + size;
+    *out_lost = false;
+    for (uint64_t at = begin; status == KD_OK && !*out_lost && at < end;) {
+        size_t n = rest_of_sector(at, source->reader.size - at);
+        status = kdi_io_read(source, at, bytes, n, error);
+        *out_lost = status == KD_OK && is_zero(bytes, n);
+        at += n;
+    }
+    return status;
+}
+
+/* Whether a power cut left these bytes of the seal that is due: some of its sectors, not all. */
+static bool is_torn_seal(const unsigned char *found, const unsigned char *due, uint64_t at)
+{
+    bool torn = false;
+    for (size_t i = 0; i < KDI_CACHE_SEAL;) {
+        size_t n = rest_of_sector(at + i, KDI_CACHE_SEAL - i);
+        bool lost = is_zero(found + i, n);
+        if (!lost && memcmp(found + i, due + i, n) != 0) {
+            return false;
+        }
+        torn = torn || lost;
+        i += n;
+    }
+    return torn;
+}
+
 /* Whether what was torn is a seal after all: damaged, or with something behind it. */
 static kd_status refuse_lost_seal(const kdi_io_source *source, const kdi_cache_form *form,
                                   const kdi_cache_state *state, kd_error *error)
@@ -134,16 +188,20 @@ static kd_status refuse_lost_seal(const kdi_io_source *source, const kdi_cache_f
     kdi_teacher_put_seal(form, state->cases, state->crc, due);
     kd_status status = kdi_io_read(source, size - state->torn, first, sizeof first, error);
     status = status ? status : kdi_io_read(source, size - sizeof last, last, sizeof last, error);
+    if (status != KD_OK) {
+        return status;
+    }
     for (size_t i = 0; i < sizeof due; i++) {
         equal += first[i] == due[i];
     }
-    bool ends = memcmp(last, due, 8) == 0;
-    if (status == KD_OK && (equal >= sizeof due / 2 || ends)) {
+    bool like = equal >= sizeof due / 2 || memcmp(last, due, 8) == 0;
+    bool cut = state->torn == KDI_CACHE_SEAL && is_torn_seal(first, due, size - KDI_CACHE_SEAL);
+    if (like && !cut) {
         return kdi_base_fail(error, KD_ERR_CHECKSUM, 0,
                              "behind case %z its seal is damaged, or is not the end",
                              (size_t)state->cases);
     }
-    return status;
+    return KD_OK;
 }
 
 static kd_status read_cases(scan *s, uint64_t rows, bool finished, kdi_cache_visit visit,
@@ -151,6 +209,7 @@ static kd_status read_cases(scan *s, uint64_t rows, bool finished, kdi_cache_vis
 {
     bool bad = false;
     for (uint64_t row = 0; row < rows; row++) {
+        uint64_t at = KDI_CACHE_HEADER + row * s->form->record; /* within the file */
         kd_status status = read_case(s, error);
         if (status != KD_OK) {
             return status;
@@ -160,6 +219,13 @@ static kd_status read_cases(scan *s, uint64_t rows, bool finished, kdi_cache_vis
         }
         if (bad && s->good) {
             return damaged(error, out->cases, ", but one behind it is not");
+        }
+        if (!s->good && !bad) {
+            bool lost;
+            status = find_lost_sector(s->window.source, at, s->form->record, &lost, error);
+            if (status != KD_OK || lost) {
+                return status; /* what is behind it does not count either */
+            }
         }
         bad = bad || !s->good;
         if (bad) {

@@ -26,7 +26,9 @@
  *
  * What stands behind the last good case of an unfinished file was being written when it was
  * interrupted, and does not count: less than a case, or cases whose bytes never came to the disk.
- * But a bad case before a good one is damage; so is what still looks like the seal that is due.
+ * Sectors come there in any order, so behind a lost one, which is zeros from its first bad case on,
+ * there may be good cases. Any other bad case before a good one is damage; so is what still looks
+ * like the seal that is due, unless a sector of it was lost.
  */
 #ifndef KDI_TEACHER_RECORDING_H
 #define KDI_TEACHER_RECORDING_H

@@ -448,8 +448,9 @@ static void other_files(void **state)
         a = ask(form);
         assert_int_equal(a.verify, begins ? KD_ERR_TRUNCATED : KD_ERR_FORMAT);
         assert_int_equal(a.teach, begins ? KD_ERR_TRUNCATED : KD_ERR_FORMAT);
-        assert_int_equal(a.open, begins ? KD_OK : KD_ERR_FORMAT);
-        if (!begins) {
+        bool lost = i % 3 == 0 && n == HEADER; /* what a power cut may leave of a header */
+        assert_int_equal(a.open, begins || lost ? KD_OK : KD_ERR_FORMAT);
+        if (!begins && !lost) {
             recording_is("not ours", bytes, n);
         }
     }

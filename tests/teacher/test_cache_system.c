@@ -299,22 +299,22 @@ static void calls_fail(void **state)
 static void a_failed_append(void **state)
 {
     (void)state;
-    static const char *const calls[] = {"ftruncate", "pwrite"};
+    static const char *const calls[] = {"ftruncate", "fsync", "pwrite"};
     recording_begin();
     form = &recording_forms[0];
     data = recording_fill(form, 5, N);
     size_t size, before_size;
     recording_make(form, &data);
     unsigned char *due = recording_get(&size);
-    for (size_t i = 0; i < COUNT(starts) * 4; i++) {
-        const start *s = &starts[i / 4];
-        size_t expected = s->finished ? i % 2 : 1; /* the seal is cut off first */
+    for (size_t i = 0; i < COUNT(starts) * 6; i++) {
+        const start *s = &starts[i / 6];
+        size_t expected = s->finished ? i % 3 : 2; /* the seal is cut off first, for good */
         put_start(s);
         kd_cache *cache = recording_open(form);
         unsigned char *before = recording_get(&before_size);
         kd_targets t = recording_rows(&data, s->cases);
-        now = (fault){.armed = true, .number = ENOSPC, .part = i & 2 ? 100 : 0};
-        now.at = s->finished ? i % 2 + 1 : 1;
+        now = (fault){.armed = true, .number = ENOSPC, .part = i / 3 % 2 ? 100 : 0};
+        now.at = s->finished ? i % 3 + 1 : 1;
         kd_status status = kd_cache_append(cache, data.ids + s->cases, &t, N - s->cases);
         now.armed = false;
         support_refused(status, KD_ERR_IO, kd_cache_error(cache), "no space left");
@@ -346,7 +346,7 @@ static void leftovers_of_a_failed_append(void **state)
         kd_cache *cache = recording_open(form);
         kd_targets t = recording_rows(&data, s->cases);
         now = (fault){.armed = true, .number = ENOSPC, .part = 4 * form->bytes, .lasting = true};
-        now.at = s->finished ? 2 : 1;
+        now.at = s->finished ? 3 : 1;
         kd_status status = kd_cache_append(cache, data.ids + s->cases, &t, N - s->cases);
         now.armed = false;
         support_refused(status, KD_ERR_IO, kd_cache_error(cache), "no space left");
