@@ -29,6 +29,11 @@ static kd_status check_topk(const kd_cache *c, const kd_targets *t, size_t n, kd
                                      j, (double)t->values[i * t->stride + j]);
             }
         }
+        if (t->top == c->form.k && isfinite(t->tail[i])) {
+            return kdi_base_fail(error, KD_ERR_VALUE, 3,
+                                 "targets.tail[%z] is %g, not -inf, but all classes are given", i,
+                                 (double)t->tail[i]);
+        }
         if (!(t->tail[i] < INFINITY)) {
             return kdi_base_fail(error, KD_ERR_NOT_FINITE, 3, "targets.tail[%z] is %g", i,
                                  (double)t->tail[i]);

@@ -121,11 +121,19 @@ static double tail_of(const kdi_cache_form *form, const float *v, const uint32_t
     return (most - largest) / t0 + log(sum);
 }
 
-/* Whether the tail itself is a float, so that it can be given back. */
+/*
+ * Whether the tail can be kept and given back: a float, both relative to the largest logit and by
+ * itself; and -inf where all classes are given, since nothing is left for it.
+ */
 static bool tail_fits(const kdi_cache_form *form, double largest, double tail)
 {
-    double whole = tail + largest / (double)form->temperature;
-    return tail == (double)-INFINITY || (whole >= -(double)FLT_MAX && whole <= (double)FLT_MAX);
+    if (tail == -(double)INFINITY) {
+        return true;
+    }
+    if (form->top == form->k || !(fabs(tail) <= (double)FLT_MAX)) {
+        return false;
+    }
+    return fabs((double)(float)tail + largest / (double)form->temperature) <= (double)FLT_MAX;
 }
 
 /* `v` holds the values of the classes in `index`: all of them, or [top] already. */
@@ -297,7 +305,9 @@ kd_status kdi_teacher_check_record(const kdi_cache_form *form, uint64_t row, uns
         return check_halves(at + 4, form->k, false, row, error);
     }
     if (!tail_fits(form, (double)get_float(at), (double)get_float(at + 4))) {
-        return refuse(error, KD_ERR_NOT_FINITE, row, "has a tail that is not finite");
+        bool due = form->top < form->k;
+        return refuse(error, due ? KD_ERR_NOT_FINITE : KD_ERR_FORMAT, row,
+                      due ? "has a tail that is not finite" : "has a tail, but all of its classes");
     }
     kd_status status = check_classes(form, at, row, error);
     return status
