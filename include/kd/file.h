@@ -149,7 +149,9 @@ KD_API kd_status kd_import_weights(kd_net *net, const char *prefix, const char *
                                    const kd_reader *reader, kd_error *error);
 
 /**
- * Saves a training as it stands between two steps.
+ * Saves a training as it stands between two steps. Micro-batches of a distiller that wait for their
+ * update are saved too; a host's own loop saves behind kd_optimizer_step, as gradients that it adds
+ * up are not in the file.
  *
  * @param training what to save.
  * @param path the file, which is replaced in one step; or NULL.
@@ -171,7 +173,8 @@ KD_API kd_status kd_save_training(const kd_training *training, const char *path,
  * Another number of threads makes no difference. What would: another student, optimiser, schedule,
  * temperature, weight or seed of dropout, which is KD_ERR_MISMATCH and names the option; another
  * teacher or other data, which the host vouches for (`tag`, `seed`). To go on with other options
- * take the weights alone: kd_load_net.
+ * take the weights alone: kd_load_net. Of what the objects did before, nothing is left: a gradient
+ * in the workspace is forgotten.
  *
  * @param training the objects; its four numbers are filled.
  * @param path the file; or NULL.

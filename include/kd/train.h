@@ -129,7 +129,7 @@ KD_API kd_status kd_net_forward(kd_workspace *workspace, const kd_batch *batch,
  * @param workspace after a forward.
  * @param d_logits [n,outputs], the host's own.
  * @param d_stride floats from row to row; 0 = outputs.
- * @param add 1: add to the gradients that are there; 0: replace them.
+ * @param add 1: add to the gradients that are there, if any; 0: replace them.
  * @return KD_ERR_NULL, _SIZE, _TOO_LARGE, _VALUE, _STATE (no forward before), _NOT_FINITE (in
  *         d_logits or any delta: then the gradients are as before); words in kd_workspace_error.
  *

@@ -319,7 +319,7 @@ static void commit(kdi_progress *p, const kdi_slots *slots, const state *s)
     kdi_ckpt_slots_commit(slots);
     optim->step = s->counts[0];
     optim->momentum_bound = s->numbers[0];
-    kdi_net_set_position(p->run, s->counts[1]);
+    kdi_net_start_at(p->run, s->counts[1]);
     memcpy(p->host, s->counts + 2, sizeof p->host);
     p->pending = s->numbers[2] > 0.0;
     p->pending_unit = s->numbers[1];

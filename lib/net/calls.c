@@ -163,7 +163,7 @@ kd_status kd_net_backward(kd_workspace *workspace, const float *d_logits, size_t
     }
     status = kdi_net_run_deltas(workspace, error);
     if (status == KD_OK) {
-        kdi_net_run_gradients(workspace, add == 1);
+        kdi_net_run_gradients(workspace, add == 1 && workspace->has_gradient);
     }
     return status;
 }

@@ -103,6 +103,8 @@ float *kdi_net_gradient(const kd_workspace *ws, size_t param);
 /** Seed of a workspace's dropout, and the id of the next case that comes without one. */
 uint64_t kdi_net_seed(const kd_workspace *ws);
 uint64_t kdi_net_position(const kd_workspace *ws);
-void kdi_net_set_position(kd_workspace *ws, uint64_t position);
+
+/** Goes on from this position like a workspace made anew: without a forward, or a gradient. */
+void kdi_net_start_at(kd_workspace *ws, uint64_t position);
 
 #endif

@@ -212,9 +212,11 @@ uint64_t kdi_net_position(const kd_workspace *ws)
     return ws->position;
 }
 
-void kdi_net_set_position(kd_workspace *ws, uint64_t position)
+void kdi_net_start_at(kd_workspace *ws, uint64_t position)
 {
     ws->position = position;
+    ws->n = 0;
+    ws->has_gradient = false;
 }
 
 const char *kd_workspace_error(const kd_workspace *workspace)
