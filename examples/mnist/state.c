@@ -14,8 +14,10 @@ static bool say(const char *what, const char *why)
 }
 
 bool state_open(state *out, const settings *s, const plan *p, const char *name,
-                const digit_set *data)
+                const digit_set *data, const kd_teacher *teacher)
 {
+    kd_error error = KD_ERROR_INIT;
+    uint64_t whose = 0;
     *out = (state){.seed = s->seed};
     if (!s->state) {
         return true;
@@ -27,7 +29,10 @@ bool state_open(state *out, const settings *s, const plan *p, const char *name,
     if (length < 0 || (size_t)length >= sizeof out->path) {
         return say(s->state, "the name is too long");
     }
-    const uint64_t own[] = {s->batch, p->epochs, (uint64_t)p->jitter, data->n};
+    if (teacher && kd_teacher_hash(teacher, &whose, &error) != KD_OK) {
+        return say("teacher", error.text);
+    }
+    const uint64_t own[] = {s->batch, p->epochs, (uint64_t)p->jitter, data->n, whose};
     out->tag = kd_hash(0, own, sizeof own);
     out->tag = kd_hash(out->tag, data->pixels, data->n * DIGIT_PIXELS);
     out->tag = kd_hash(out->tag, data->labels, data->n);
@@ -52,7 +57,9 @@ bool state_load(const state *s, kd_distiller *distiller, size_t *out_epochs, dou
         return say("state", error.text);
     }
     if (training.tag != s->tag || training.seed != s->seed) {
-        return say(s->path, "made with other data, seed, epochs or jitter; choose another folder");
+        return say(
+            s->path,
+            "made with another teacher, data, seed, epochs or jitter; choose another folder");
     }
     *out_epochs = training.epoch;
     *out_seconds = (double)training.position * 1e-3;

@@ -19,9 +19,12 @@ typedef struct state {
     uint64_t seed;
 } state;
 
-/** Makes the folder and the name of the file. False after a message on stderr. */
+/**
+ * Makes the folder and the name of the file; `teacher` is NULL if there is none. False after a
+ * message on stderr.
+ */
 bool state_open(state *out, const settings *s, const plan *p, const char *name,
-                const digit_set *data);
+                const digit_set *data, const kd_teacher *teacher);
 
 /** Goes on with what is there: epochs done and seconds spent, or 0 and 0. */
 bool state_load(const state *s, kd_distiller *distiller, size_t *out_epochs, double *out_seconds);

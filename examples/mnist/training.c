@@ -217,7 +217,7 @@ bool train(kd_context *context, const settings *s, const plan *p, const char *na
     double seconds;
     loader l;
     state kept;
-    if (!state_open(&kept, s, p, name, data) ||
+    if (!state_open(&kept, s, p, name, data, teacher) ||
         !open_loader(&l, data, s->batch, s->seed, p->jitter)) {
         return false;
     }

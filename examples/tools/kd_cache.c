@@ -37,6 +37,9 @@ static bool load_matrix(const char *path, matrix *out)
     if (kd_load_npy(path, NULL, NULL, 0, &info, &error) != KD_OK) {
         return say("matrix", error.text);
     }
+    if (info.rows == 0 || info.columns == 0) {
+        return say(path, "it has no rows, or they are empty");
+    }
     *out = (matrix){calloc(info.rows * info.columns, sizeof(float)), info.rows, info.columns};
     if (!out->values) {
         return say(path, "out of memory");
@@ -325,6 +328,23 @@ static bool compare_cases(kd_teacher_workspace *ask[2], size_t k, uint64_t cases
     return good;
 }
 
+/* That at which both are compared: a topk recording serves its own alone. 0 after a message. */
+static float find_temperature(const options *o, const kd_cache_info info[2])
+{
+    float temperature = o->temperature;
+    for (int side = 0; side < 2; side++) {
+        temperature = temperature > 0.0f ? temperature : info[side].temperature;
+    }
+    for (int side = 0; side < 2; side++) {
+        if (info[side].temperature > 0.0f && info[side].temperature != temperature) {
+            fprintf(stderr, "kd-cache: %s serves T = %g alone, not %g\n", side ? o->other : o->file,
+                    (double)info[side].temperature, (double)temperature);
+            return 0.0f;
+        }
+    }
+    return temperature > 0.0f ? temperature : 1.0f;
+}
+
 static bool compare(const options *o)
 {
     kd_context *context = NULL;
@@ -340,12 +360,8 @@ static bool compare(const options *o)
                  info[0].data_hash != info[1].data_hash)) {
         good = say(o->other, "of other data, or another number of classes or cases");
     }
-    float temperature = o->temperature;
-    for (int side = 0; good && side < 2; side++) {
-        temperature = temperature > 0.0f ? temperature : info[side].temperature;
-    }
-    good = good &&
-           compare_cases(ask, info[0].k, info[0].cases, temperature > 0.0f ? temperature : 1.0f);
+    float temperature = good ? find_temperature(o, info) : 0.0f;
+    good = temperature > 0.0f && compare_cases(ask, info[0].k, info[0].cases, temperature);
     for (int side = 0; side < 2; side++) {
         kd_teacher_workspace_destroy(ask[side]);
         kd_teacher_destroy(teacher[side]);
