@@ -22,6 +22,9 @@
  *   KD_CACHE_TOPK  20 + top (2 + i)  which of the other classes has how much: they become one
  *                                    bucket (loss.h). i = 2 up to 65,536 classes, else 4
  *
+ * "Live" means on x86-64 with AVX2, where a case's logits do not depend on its batch (train.h);
+ * elsewhere they are those of the batches that were recorded.
+ *
  * A file has 80 bytes before its cases, and 24 behind them once it is finished.
  *
  * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind its last

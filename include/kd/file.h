@@ -172,9 +172,10 @@ KD_API kd_status kd_save_training(const kd_training *training, const char *path,
  *
  * Another number of threads makes no difference. What would: another student, optimiser, schedule,
  * temperature, weight or seed of dropout, which is KD_ERR_MISMATCH and names the option; another
- * teacher or other data, which the host vouches for (`tag`, `seed`). To go on with other options
- * take the weights alone: kd_load_net. Of what the objects did before, nothing is left: a gradient
- * in the workspace is forgotten.
+ * teacher or other data, which the host vouches for (`tag`, `seed`); and another build, kind of
+ * processor or BLAS, for which nobody looks. To go on with other options take the weights alone:
+ * kd_load_net. Of what the objects did before, nothing is left: a gradient in the workspace is
+ * forgotten.
  *
  * @param training the objects; its four numbers are filled.
  * @param path the file; or NULL.
@@ -222,7 +223,7 @@ KD_API kd_status kd_save_npy(const float *values, size_t rows, size_t columns, s
  * of this file. out_values is then unspecified.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: one pass over the file; memory for its
- * header only, at most 64 KiB.
+ * header only, at most 10,000 bytes.
  */
 KD_API kd_status kd_load_npy(const char *path, const kd_reader *reader, float *out_values,
                              size_t floats, kd_npy_info *out_info, kd_error *error);
