@@ -6,7 +6,8 @@ set -eu
 build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev
 ca-certificates curl"
 tests="$build g++ binutils libcmocka-dev python3"
-ci="$tests python3-venv clang clang-format git libblis-dev libblas-dev libopenblas0-serial"
+ci="$tests python3-venv clang clang-format git libblis-dev libblas-dev libopenblas0-serial
+abigail-tools"
 bench="$build g++ python3 python3-venv git valgrind"
 
 usage() {
@@ -19,7 +20,7 @@ Installs those packages of LIST that are missing, with apt-get, through sudo unl
   build   what the library and its examples need, also to download MNIST
   tests   that, and what the tests need
   bench   what build needs, and what bench/ needs to race PyTorch and to count instructions
-  ci      that, clang with clang-format 14 (Debian 12), BLIS and the reference BLAS
+  ci      that, clang with clang-format 14 (Debian 12), BLIS, the reference BLAS, libabigail
 TEXT
 }
 
