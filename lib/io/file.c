@@ -383,7 +383,9 @@ kd_status kdi_io_append(kdi_io_file *file, const void *bytes, size_t size, kd_er
         }
         if (got <= 0) {
             kd_status status = refused(error, got < 0 ? errno : ENOSPC, "appending", file->path);
-            (void)ftruncate(file->descriptor, (off_t)file->size);
+            /* If that fails too, what hangs over is cut off when the file is opened again. */
+            int cut = ftruncate(file->descriptor, (off_t)file->size);
+            (void)cut;
             return status;
         }
         at += got;

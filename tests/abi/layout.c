@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Measures the headers in kd/ with a list that layout.py made of them: LAYOUT and LIST say whose. */
+/* Measures the headers in kd/ with a list of layout.py: LAYOUT and LIST say which ones. */
 #include "layout.h"
 
 #include <kd/kd.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Today's headers against the first ones: numbers, offsets, sizes, and how functions are declared. */
+/* Today's headers against the first: numbers, offsets, sizes, and declarations of functions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>

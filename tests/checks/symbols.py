@@ -32,9 +32,11 @@ NEEDED = set("""
     pthread_mutex_init pthread_mutex_lock pthread_mutex_unlock pthread_mutex_destroy
     pthread_cond_init pthread_cond_wait pthread_cond_signal pthread_cond_broadcast
     pthread_cond_destroy fegetround fesetround fegetenv fesetenv feholdexcept madvise
-    __stack_chk_fail __cxa_finalize __gmon_start__
+    __stack_chk_fail __memcpy_chk __memmove_chk __memset_chk __cxa_finalize __gmon_start__
     _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable
 """.split())
+# Data of the shared library that can change: the C runtime's, and what gcc keeps of the processor.
+RUNTIME = re.compile(r"__dso_handle|__TMC_END__|completed\.\d+|__cpu_model|__cpu_features2?")
 CONSTANT = re.compile(r"\.(text|rodata|data\.rel\.ro|eh_frame|note|comment)|\*(ABS|UND)\*")
 
 
@@ -77,6 +79,15 @@ def inside(archive):
         ours = ("kd_", f"kdi_{room}", "kdi_k_" if room == "kern" else "kd_")
         if flags[0] == "g" and section != "*UND*" and not name.startswith(ours):
             yield f"{name} is visible between files, but does not begin with kdi_{room}_"
+
+
+def changeable(library):
+    """Complaints about data of the shared library that can change."""
+    for line in run("objdump", "-t", library).splitlines():
+        match = re.match(r"[0-9a-f]+ .{7} (\.t?(?:data|bss)(?!\.rel\.ro)\S*)\t[0-9a-f]+ "
+                         r"(?:\.hidden )?(\S+)", line)
+        if match and not RUNTIME.fullmatch(match[2]) and match[2] != match[1]:
+            yield f"{match[2]} lies in {match[1]} of the library: data that can change"
 
 
 def stripped_size(library):
@@ -127,7 +138,7 @@ def main():
     problems += [] if listed == sorted(listed) else ["symbols.txt is not sorted"]
     problems += [f"{f.name}: its header has no tier" for f in functions if not f.tier]
     problems += [*inside(options.archive), *counts(functions), *unused(options.root, declared)]
-    problems += stripped_size(options.library)
+    problems += [*changeable(options.library), *stripped_size(options.library)]
     source.finish(problems, f"{len(exported)} functions exported, "
                             f"{sum(f.tier <= 2 for f in functions)} in tiers 1 and 2")
 
