@@ -254,7 +254,7 @@ static void read_row(const kd_targets *t, size_t i, double temperature, double *
     bool topk = t->kind == KD_TARGET_TOPK;
     size_t rest = topk ? k - t->top : 0;
     double alike = rest ? (double)t->tail[i] - log((double)rest) : 0.0;
-    double most = -(double)INFINITY;
+    double most = -HUGE_VAL;
     double sum = 0.0;
     for (size_t c = 0; c < k; c++) {
         p[c] = topk ? alike : (double)v[c] / temperature;

@@ -9,7 +9,7 @@
 
 numbers measure(const float *values, size_t count)
 {
-    numbers out = {.count = count, .min = (double)INFINITY, .max = -(double)INFINITY};
+    numbers out = {.count = count, .min = HUGE_VAL, .max = -HUGE_VAL};
     double squares = 0.0;
     for (size_t i = 0; i < count; i++) {
         double value = (double)values[i];

@@ -16,7 +16,7 @@ MOST_BYTES = 320_000
 # What the library may ask of others: memory, strings, files, mathematics, threads, the BLAS and how
 # many threads it runs; nothing that ends the process, prints, or reads the environment.
 NEEDED = set("""
-    aligned_alloc free memcpy memmove memset memcmp memchr strlen strcmp strncmp strchr
+    aligned_alloc free memcpy memmove memset memcmp bcmp memchr strlen strcmp strncmp strchr
     strspn strstr strrchr
     __errno_location close fchmod flock fstat64 fstatat64 fsync ftruncate64 openat64
     pread64 pwrite64 renameat unlinkat write
@@ -84,7 +84,7 @@ def inside(archive):
 def changeable(library):
     """Complaints about data of the shared library that can change."""
     for line in run("objdump", "-t", library).splitlines():
-        match = re.match(r"[0-9a-f]+ .{7} (\.t?(?:data|bss)(?!\.rel\.ro)\S*)\t[0-9a-f]+ "
+        match = re.match(r"[0-9a-f]+ .{7} (\.t?(?:data|bss)(?!\.rel\.ro)\S*)\t[0-9a-f]+\s+"
                          r"(?:\.hidden )?(\S+)", line)
         if match and not RUNTIME.fullmatch(match[2]) and match[2] != match[1]:
             yield f"{match[2]} lies in {match[1]} of the library: data that can change"
