@@ -99,25 +99,26 @@ static void measure(world *w)
 }
 
 static const row rows[] = {
-    WORDS(kd_teacher_from_net, NULL) WORDS(kd_teacher_from_ensemble, NULL) WORDS(
-        kd_teacher_from_logits, NULL) ROW(kd_teacher_from_callback, kd_callback_options,
-                                          callback_options, READ,
-                                          NULL) WORDS(kd_teacher_from_callback, NULL)
-        ROW(kd_distiller_create, kd_distiller_options, distiller_options, READ,
-            NULL) ROW(kd_distiller_create, kd_optimizer_options, own.distiller_options.optimizer,
-                      READ, NULL) ROW(kd_distiller_create, kd_schedule,
-                                      own.distiller_options.temperature_schedule, READ, NULL)
-            ROW(kd_distiller_create, kd_schedule, own.distiller_options.soft_weight_schedule, READ,
-                NULL) ROW(kd_distiller_create, kd_schedule,
-                          own.distiller_options.hard_weight_schedule, READ, NULL)
-                WORDS(kd_distiller_create, NULL) ROW(kd_distill_step, kd_batch, batch, READ, NULL)
-                    ROW(kd_distill_step, kd_targets, own.batch.targets, READ,
-                        NULL) ROW(kd_distill_step, kd_report, report, FILLED_ONLY, NULL)
-                        ROW(kd_distill_evaluate, kd_batch, batch, READ, NULL)
-                            ROW(kd_distill_evaluate, kd_targets, own.batch.targets, READ, NULL)
-                                ROW(kd_distill_evaluate, kd_report, report, FILLED_ONLY, NULL)
-                                    ROW(kd_report_merge, kd_report, report, FILLED, measure)
-                                        ROW(kd_report_merge, kd_report, other_report, READ, measure)
-                                            WORDS(kd_report_merge, measure)};
+    WORDS(kd_teacher_from_net, NULL),
+    WORDS(kd_teacher_from_ensemble, NULL),
+    WORDS(kd_teacher_from_logits, NULL),
+    ROW(kd_teacher_from_callback, kd_callback_options, callback_options, READ, NULL),
+    WORDS(kd_teacher_from_callback, NULL),
+    ROW(kd_distiller_create, kd_distiller_options, distiller_options, READ, NULL),
+    ROW(kd_distiller_create, kd_optimizer_options, own.distiller_options.optimizer, READ, NULL),
+    ROW(kd_distiller_create, kd_schedule, own.distiller_options.temperature_schedule, READ, NULL),
+    ROW(kd_distiller_create, kd_schedule, own.distiller_options.soft_weight_schedule, READ, NULL),
+    ROW(kd_distiller_create, kd_schedule, own.distiller_options.hard_weight_schedule, READ, NULL),
+    WORDS(kd_distiller_create, NULL),
+    ROW(kd_distill_step, kd_batch, batch, READ, NULL),
+    ROW(kd_distill_step, kd_targets, own.batch.targets, READ, NULL),
+    ROW(kd_distill_step, kd_report, report, FILLED_ONLY, NULL),
+    ROW(kd_distill_evaluate, kd_batch, batch, READ, NULL),
+    ROW(kd_distill_evaluate, kd_targets, own.batch.targets, READ, NULL),
+    ROW(kd_distill_evaluate, kd_report, report, FILLED_ONLY, NULL),
+    ROW(kd_report_merge, kd_report, report, FILLED, measure),
+    ROW(kd_report_merge, kd_report, other_report, READ, measure),
+    WORDS(kd_report_merge, measure),
+};
 
 const row_list distill_rows = {rows, COUNT(rows)};

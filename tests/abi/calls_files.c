@@ -140,30 +140,35 @@ static void finished_cache(world *w)
 }
 
 static const row rows[] = {
-    ROW(kd_save_net, kd_writer, writer, READ,
-        NULL) WORDS(kd_save_net, NULL) ROW(kd_export_weights, kd_writer, writer, READ, NULL)
-        WORDS(kd_export_weights, NULL) ROW(kd_save_training, kd_training, training, READ, NULL)
-            ROW(kd_save_training, kd_writer, writer, READ,
-                NULL) WORDS(kd_save_training, NULL) ROW(kd_save_npy, kd_writer, writer, READ, NULL)
-                WORDS(kd_save_npy, NULL) ROW(kd_load_net, kd_reader, reader, READ, a_net) WORDS(
-                    kd_load_net, a_net) ROW(kd_import_weights, kd_reader, reader, READ,
-                                            a_net) WORDS(kd_import_weights, a_net)
-                    ROW(kd_load_training, kd_training, training, FILLED,
-                        a_training) ROW(kd_load_training, kd_reader, reader, READ, a_training)
-                        WORDS(kd_load_training,
-                              a_training) ROW(kd_load_npy, kd_reader, reader, READ, a_matrix)
-                            ROW(kd_load_npy, kd_npy_info, npy_info, FILLED_ONLY, a_matrix) WORDS(
-                                kd_load_npy, a_matrix) ROW(kd_cache_open, kd_cache_options,
-                                                           cache_options, READ,
-                                                           NULL) WORDS(kd_cache_open, NULL)
-                                ROW(kd_cache_append, kd_targets, targets, READ, open_cache)
-                                    ROW(kd_cache_get_info, kd_cache_info, cache_info, FILLED,
-                                        open_cache) WORDS(kd_cache_get_info, open_cache)
-                                        ROW(kd_cache_verify, kd_cache_info, cache_info, FILLED,
-                                            finished_cache) WORDS(kd_cache_verify, finished_cache)
-                                            ROW(kd_teacher_from_cache, kd_cache_options,
-                                                cache_options, READ, finished_cache)
-                                                WORDS(kd_teacher_from_cache, finished_cache)
-                                                    WORDS(kd_teacher_hash, NULL)};
+    ROW(kd_save_net, kd_writer, writer, READ, NULL),
+    WORDS(kd_save_net, NULL),
+    ROW(kd_export_weights, kd_writer, writer, READ, NULL),
+    WORDS(kd_export_weights, NULL),
+    ROW(kd_save_training, kd_training, training, READ, NULL),
+    ROW(kd_save_training, kd_writer, writer, READ, NULL),
+    WORDS(kd_save_training, NULL),
+    ROW(kd_save_npy, kd_writer, writer, READ, NULL),
+    WORDS(kd_save_npy, NULL),
+    ROW(kd_load_net, kd_reader, reader, READ, a_net),
+    WORDS(kd_load_net, a_net),
+    ROW(kd_import_weights, kd_reader, reader, READ, a_net),
+    WORDS(kd_import_weights, a_net),
+    ROW(kd_load_training, kd_training, training, FILLED, a_training),
+    ROW(kd_load_training, kd_reader, reader, READ, a_training),
+    WORDS(kd_load_training, a_training),
+    ROW(kd_load_npy, kd_reader, reader, READ, a_matrix),
+    ROW(kd_load_npy, kd_npy_info, npy_info, FILLED_ONLY, a_matrix),
+    WORDS(kd_load_npy, a_matrix),
+    ROW(kd_cache_open, kd_cache_options, cache_options, READ, NULL),
+    WORDS(kd_cache_open, NULL),
+    ROW(kd_cache_append, kd_targets, targets, READ, open_cache),
+    ROW(kd_cache_get_info, kd_cache_info, cache_info, FILLED, open_cache),
+    WORDS(kd_cache_get_info, open_cache),
+    ROW(kd_cache_verify, kd_cache_info, cache_info, FILLED, finished_cache),
+    WORDS(kd_cache_verify, finished_cache),
+    ROW(kd_teacher_from_cache, kd_cache_options, cache_options, READ, finished_cache),
+    WORDS(kd_teacher_from_cache, finished_cache),
+    WORDS(kd_teacher_hash, NULL),
+};
 
 const row_list file_rows = {rows, COUNT(rows)};

@@ -93,31 +93,37 @@ static kd_status call_kd_shuffle(world *w, kd_error *error)
 }
 
 static const row rows[] = {
-    WORDS(kd_softmax, NULL) WORDS(kd_log_softmax, NULL) ROW(kd_loss, kd_term, term, READ, NULL)
-        ROW(kd_loss, kd_loss_in, loss_in, READ,
-            NULL) ROW(kd_loss, kd_targets, own.loss_in.targets, READ,
-                      NULL) ROW(kd_loss, kd_loss_out, loss_out, FILLED, NULL) WORDS(kd_loss, NULL)
-            ROW(kd_cross_entropy, kd_loss_in, loss_in, READ, NULL) ROW(
-                kd_cross_entropy, kd_loss_out, loss_out, FILLED, NULL) WORDS(kd_cross_entropy, NULL)
-                ROW(kd_soft_cross_entropy, kd_loss_in, loss_in, READ,
-                    NULL) ROW(kd_soft_cross_entropy, kd_targets, own.loss_in.targets, READ, NULL)
-                    ROW(kd_soft_cross_entropy, kd_loss_out, loss_out, FILLED, NULL) WORDS(
-                        kd_soft_cross_entropy, NULL) ROW(kd_match_logits, kd_loss_in, loss_in, READ,
-                                                         NULL) ROW(kd_match_logits, kd_targets,
-                                                                   own.loss_in.targets, READ, NULL)
-                        ROW(kd_match_logits, kd_loss_out, loss_out, FILLED, NULL) WORDS(
-                            kd_match_logits, NULL) ROW(kd_metrics, kd_loss_in, loss_in, READ, NULL)
-                            ROW(kd_metrics, kd_targets, own.loss_in.targets, READ, NULL)
-                                ROW(kd_metrics, kd_metrics_out, metrics_out, FILLED, NULL)
-                                    WORDS(kd_metrics, NULL) ROW(kd_ensemble_mean, kd_ensemble_in,
-                                                                ensemble_in, READ,
-                                                                NULL) WORDS(kd_ensemble_mean, NULL)
-                                        ROW(kd_context_create, kd_context_options, context_options,
-                                            READ, NULL) WORDS(kd_context_create, NULL)
-                                            ROW(kd_blas_set_single, kd_blas_threads, blas_threads,
-                                                READ, NULL) WORDS(kd_blas_set_single, NULL)
-                                                ROW(kd_schedule_value, kd_schedule, schedule, READ,
-                                                    NULL) WORDS(kd_schedule_value, NULL)
-                                                    WORDS(kd_shuffle, NULL)};
+    WORDS(kd_softmax, NULL),
+    WORDS(kd_log_softmax, NULL),
+    ROW(kd_loss, kd_term, term, READ, NULL),
+    ROW(kd_loss, kd_loss_in, loss_in, READ, NULL),
+    ROW(kd_loss, kd_targets, own.loss_in.targets, READ, NULL),
+    ROW(kd_loss, kd_loss_out, loss_out, FILLED, NULL),
+    WORDS(kd_loss, NULL),
+    ROW(kd_cross_entropy, kd_loss_in, loss_in, READ, NULL),
+    ROW(kd_cross_entropy, kd_loss_out, loss_out, FILLED, NULL),
+    WORDS(kd_cross_entropy, NULL),
+    ROW(kd_soft_cross_entropy, kd_loss_in, loss_in, READ, NULL),
+    ROW(kd_soft_cross_entropy, kd_targets, own.loss_in.targets, READ, NULL),
+    ROW(kd_soft_cross_entropy, kd_loss_out, loss_out, FILLED, NULL),
+    WORDS(kd_soft_cross_entropy, NULL),
+    ROW(kd_match_logits, kd_loss_in, loss_in, READ, NULL),
+    ROW(kd_match_logits, kd_targets, own.loss_in.targets, READ, NULL),
+    ROW(kd_match_logits, kd_loss_out, loss_out, FILLED, NULL),
+    WORDS(kd_match_logits, NULL),
+    ROW(kd_metrics, kd_loss_in, loss_in, READ, NULL),
+    ROW(kd_metrics, kd_targets, own.loss_in.targets, READ, NULL),
+    ROW(kd_metrics, kd_metrics_out, metrics_out, FILLED, NULL),
+    WORDS(kd_metrics, NULL),
+    ROW(kd_ensemble_mean, kd_ensemble_in, ensemble_in, READ, NULL),
+    WORDS(kd_ensemble_mean, NULL),
+    ROW(kd_context_create, kd_context_options, context_options, READ, NULL),
+    WORDS(kd_context_create, NULL),
+    ROW(kd_blas_set_single, kd_blas_threads, blas_threads, READ, NULL),
+    WORDS(kd_blas_set_single, NULL),
+    ROW(kd_schedule_value, kd_schedule, schedule, READ, NULL),
+    WORDS(kd_schedule_value, NULL),
+    WORDS(kd_shuffle, NULL),
+};
 
 const row_list loss_rows = {rows, COUNT(rows)};

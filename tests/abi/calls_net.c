@@ -114,24 +114,28 @@ static kd_status call_kd_teacher_targets(world *w, kd_error *error)
 }
 
 static const row rows[] = {
-    WORDS(kd_net_create, NULL) WORDS(kd_net_clone, NULL) ROW(
-        kd_net_get_info, kd_net_info, net_info, FILLED,
-        NULL) WORDS(kd_net_get_info, NULL) ROW(kd_net_get_node, kd_node, node, FILLED, NULL)
-        WORDS(kd_net_get_node, NULL) ROW(kd_net_get_param, kd_param, param, FILLED_ONLY, NULL) ROW(
-            kd_net_find_param, kd_param, param, FILLED_ONLY,
-            NULL) ROW(kd_workspace_get_gradient, kd_param, param, FILLED_ONLY, NULL)
-            ROW(kd_workspace_size, kd_workspace_options, workspace_options, READ,
-                NULL) WORDS(kd_workspace_size, NULL)
-                ROW(kd_workspace_create, kd_workspace_options, workspace_options, READ, NULL) WORDS(
-                    kd_workspace_create, NULL) ROW(kd_net_forward, kd_batch, batch, READ, NULL)
-                    ROW(kd_optimizer_create, kd_optimizer_options, optimizer_options, READ, NULL)
-                        ROW(kd_optimizer_create, kd_schedule, own.optimizer_options.rate_schedule,
-                            READ, NULL) ROW(kd_optimizer_create, kd_schedule,
-                                            own.optimizer_options.momentum_schedule, READ,
-                                            NULL) WORDS(kd_optimizer_create, NULL)
-                            WORDS(kd_teacher_workspace_create, NULL)
-                                ROW(kd_teacher_targets, kd_batch, batch, READ, NULL)
-                                    ROW(kd_teacher_targets, kd_targets, got_targets, FILLED, NULL)
-                                        WORDS(kd_teacher_targets, NULL)};
+    WORDS(kd_net_create, NULL),
+    WORDS(kd_net_clone, NULL),
+    ROW(kd_net_get_info, kd_net_info, net_info, FILLED, NULL),
+    WORDS(kd_net_get_info, NULL),
+    ROW(kd_net_get_node, kd_node, node, FILLED, NULL),
+    WORDS(kd_net_get_node, NULL),
+    ROW(kd_net_get_param, kd_param, param, FILLED_ONLY, NULL),
+    ROW(kd_net_find_param, kd_param, param, FILLED_ONLY, NULL),
+    ROW(kd_workspace_get_gradient, kd_param, param, FILLED_ONLY, NULL),
+    ROW(kd_workspace_size, kd_workspace_options, workspace_options, READ, NULL),
+    WORDS(kd_workspace_size, NULL),
+    ROW(kd_workspace_create, kd_workspace_options, workspace_options, READ, NULL),
+    WORDS(kd_workspace_create, NULL),
+    ROW(kd_net_forward, kd_batch, batch, READ, NULL),
+    ROW(kd_optimizer_create, kd_optimizer_options, optimizer_options, READ, NULL),
+    ROW(kd_optimizer_create, kd_schedule, own.optimizer_options.rate_schedule, READ, NULL),
+    ROW(kd_optimizer_create, kd_schedule, own.optimizer_options.momentum_schedule, READ, NULL),
+    WORDS(kd_optimizer_create, NULL),
+    WORDS(kd_teacher_workspace_create, NULL),
+    ROW(kd_teacher_targets, kd_batch, batch, READ, NULL),
+    ROW(kd_teacher_targets, kd_targets, got_targets, FILLED, NULL),
+    WORDS(kd_teacher_targets, NULL),
+};
 
 const row_list net_rows = {rows, COUNT(rows)};

@@ -105,9 +105,13 @@ typedef struct row {
 } row;
 
 #define ROW(function, name, at, kind, prepare)                                                     \
-    {#function, #name, call_##function, prepare, offsetof(world, at), kind},
+    {                                                                                              \
+#function, #name, call_##function, prepare, offsetof(world, at), kind                      \
+    }
 #define WORDS(function, prepare)                                                                   \
-    {#function, "kd_error", call_##function, prepare, offsetof(world, context), ERROR},
+    {                                                                                              \
+#function, "kd_error", call_##function, prepare, offsetof(world, context), ERROR           \
+    }
 #define NEEDED(w, pointer) ((w)->broken ? NULL : (pointer))
 
 typedef struct row_list {
