@@ -22,16 +22,15 @@
  *   KD_CACHE_TOPK  20 + top (2 + i)  which of the other classes has how much: they become one
  *                                    bucket (loss.h). i = 2 up to 65,536 classes, else 4
  *
- * "Live" means on x86-64 with AVX2, where a case's logits do not depend on its batch (train.h);
- * elsewhere they are those of the batches that were recorded.
- *
  * A file has 80 bytes before its cases, and 24 behind them once it is finished.
  *
- * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind its last
- * whole case; what kd_cache_finish has brought to the disk is never lost. Until it is finished no
- * teacher is made of it, so half a transfer set is never taken for a whole one. Every byte is
- * covered by a checksum; a finished file of which one bit has changed, or that was cut off, is
- * refused.
+ * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind a whole
+ * case: after a kill behind the last one that was written; after a power cut behind the last one
+ * before which nothing was lost, and never before what kd_cache_finish has brought to the disk.
+ * (What was lost is known by its zeros, in pieces of 512 bytes: where a file has grown but its bytes
+ * did not come to the disk, file systems have nothing else.) Until it is finished no teacher is
+ * made of it, so half a transfer set is never taken for a whole one. Every byte is covered by a
+ * checksum; a finished file of which one bit has changed, or that was cut off, is refused.
  */
 #ifndef KD_CACHE_H
 #define KD_CACHE_H
@@ -99,9 +98,10 @@ typedef struct kd_cache_info {
 KD_BEGIN
 
 /**
- * Opens a recording: begins it if there is no such file or an empty one, or goes on with it. What
- * an interrupted append left behind the last whole case is cut off. A finished file is not changed
- * before more is appended to it; one that is no recording, or another one, never.
+ * Opens a recording: begins it if there is no such file, an empty one, or one that came no further
+ * than its first 80 bytes; or goes on with it. What an interrupted append left is cut off. A
+ * finished file is not changed before more is appended to it; one that is no recording, or another
+ * one, never.
  *
  * @param context where its memory comes from.
  * @param path the file.
@@ -114,7 +114,8 @@ KD_BEGIN
  * if another writer has it open), _MEMORY.
  *
  * Ownership: the caller owns the recording; the context is retained. Threads: any. Cost: one pass
- * over what is there; memory 16 to 32 bytes a case. A failure may leave a new file empty.
+ * over what is there; memory 16 to 32 bytes a case; waits for the disk if there is no case yet, or
+ * something is cut off. A failure may leave a new file empty.
  */
 KD_API kd_status kd_cache_open(kd_context *context, const char *path,
                                const kd_cache_options *options, kd_cache **out_cache,
@@ -130,12 +131,11 @@ KD_API kd_status kd_cache_open(kd_context *context, const char *path,
  * @param n cases, 1..INT32_MAX.
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _SHAPE (classes, or top), _KIND, _TEMPERATURE,
  * _ID (is there already, or twice here), _NOT_FINITE (TOPK: also fewer than top finite logits),
- * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504; a tail that is
- * no float, or is one though all classes are given; classes out of range or order), _IO, _MEMORY;
- * words in kd_cache_error.
+ * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504, a tail that is
+ * no float; classes out of range or order), _IO, _MEMORY; words in kd_cache_error.
  *
  * Ownership: Borrowed for the call. Threads: one at a time. Cost: one write of n cases; memory for
- * them the first time.
+ * them the first time. Waits for the disk only if the recording was finished before.
  */
 KD_API kd_status kd_cache_append(kd_cache *cache, const uint64_t *ids, const kd_targets *targets,
                                  size_t n);

@@ -335,18 +335,18 @@ kd_status kdi_io_save_end(kdi_io_saving *s, kd_status so_far, kd_error *error)
 
 /* ---- appending ---- */
 
-/* Makes an empty file that a power cut can't take away again. */
-static kd_status create(const kdi_allocator *allocator, const char *path, int *out, kd_error *error)
+/* Makes an empty file, or, without `out`, sees to it that a power cut can't take away its name. */
+static kd_status in_folder(const kdi_allocator *allocator, const char *path, int *out,
+                           kd_error *error)
 {
     int folder = -1;
     const char *base;
     kd_status status = open_folder(allocator, path, &folder, &base, error);
-    if (status == KD_OK) {
+    if (status == KD_OK && out) {
         *out = open_at(folder, base, O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0666);
-        if (*out < 0 || sync_now(folder) < 0) {
-            status = refused(error, errno, "creating", path);
-            close_now(out);
-        }
+        status = *out < 0 ? refused(error, errno, "creating", path) : KD_OK;
+    } else if (status == KD_OK && sync_now(folder) < 0) {
+        status = refused(error, errno, "creating", path);
     }
     close_now(&folder);
     return status;
@@ -358,7 +358,7 @@ kd_status kdi_io_append_open(kdi_io_file *out, const kdi_allocator *allocator, c
     *out = (kdi_io_file){.descriptor = -1, .path = path};
     int descriptor = open_at(AT_FDCWD, path, O_RDWR | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (descriptor < 0 && errno == ENOENT && may_create) {
-        kd_status status = create(allocator, path, &descriptor, error);
+        kd_status status = in_folder(allocator, path, &descriptor, error);
         if (status != KD_OK) {
             return status;
         }
@@ -368,7 +368,15 @@ kd_status kdi_io_append_open(kdi_io_file *out, const kdi_allocator *allocator, c
         close_now(&descriptor);
         return status;
     }
-    return take_file(out, descriptor, path, error); /* the size behind the lock: it is final */
+    kd_status status = take_file(out, descriptor, path, error); /* behind the lock: a final size */
+    if (status == KD_OK && may_create &&
+        out->size == 0) { /* new, or whoever made it came no further */
+        status = in_folder(allocator, path, NULL, error);
+        if (status != KD_OK) {
+            close_now(&out->descriptor);
+        }
+    }
+    return status;
 }
 
 kd_status kdi_io_append(kdi_io_file *file, const void *bytes, size_t size, kd_error *error)
@@ -413,5 +421,5 @@ kd_status kdi_io_append_cut(kdi_io_file *file, uint64_t size, kd_error *error)
         return refused(error, errno, "cutting it off", file->path);
     }
     file->size = size;
-    return KD_OK;
+    return kdi_io_append_sync(file, error);
 }

@@ -127,7 +127,8 @@ kd_status kdi_io_append(kdi_io_file *file, const void *bytes, size_t size, kd_er
 /** Brings what was appended to the disk. */
 kd_status kdi_io_append_sync(kdi_io_file *file, kd_error *error);
 
-/** Cuts the file off at `size`, which is not above its own. */
+/** Cuts the file off at `size`, which is not above its own, and brings that to the disk: what is
+ * appended then is never found beside what was there before. */
 kd_status kdi_io_append_cut(kdi_io_file *file, uint64_t size, kd_error *error);
 
 /** A name from a file as it can stand in words: short, and without control bytes. */

@@ -3,11 +3,12 @@
  * A recording that is open: cases go to the end of a file, and may be interrupted at any byte;
  * recording.h says how it is found whole again.
  *
- * A sealed file is changed by the first append only, which cuts the seal off before it writes; so
- * no mixture of a seal and a case can be left by a kill. Finishing brings the cases to the disk
- * before it writes the seal, so a seal never speaks of cases that a power cut took away. A power
- * cut may also keep later bytes and lose earlier ones: so the header is on the disk before a case
- * is written, and a cut before anything is written in the place of what was cut off.
+ * A power cut may leave bytes that were written later without those that were written before, so
+ * some are waited for. The header is on the disk before the first case is written. A sealed file is
+ * changed by the first append only, which cuts the seal off, and what is cut off is so on the disk
+ * before anything takes its place: no mixture of a seal, or of a torn case, with a new case can be
+ * left. Finishing brings the cases to the disk before it writes the seal, so a seal never speaks of
+ * cases that were lost.
  */
 #include "teacher/recording.h"
 
@@ -25,10 +26,7 @@ kd_status kdi_teacher_clean_end(kd_cache *c, kd_error *error)
         return KD_OK;
     }
     kd_status status = kdi_io_append_cut(&c->file, end_of(c), error);
-    if (status == KD_OK) {
-        status = kdi_io_append_sync(&c->file, error);
-        c->unclean = status != KD_OK;
-    }
+    c->unclean = c->unclean && status != KD_OK;
     return status;
 }
 
@@ -97,7 +95,7 @@ static kd_status visit(void *user, uint64_t row, uint64_t id, unsigned char *rec
         return kdi_base_fail(error, KD_ERR_ID, 0, "case %z has id %z, as one before it has",
                              (size_t)row, (size_t)id);
     }
-    return kdi_ctx_check(c->context, error);
+    return KD_OK;
 }
 
 /* A file that is there, with at least a header: checked, and what was torn cut off. */
@@ -119,65 +117,67 @@ static kd_status go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
     if (status != KD_OK) {
         return kdi_io_where(error, status, c->path);
     }
-    return c->state.torn > 0 ? kdi_teacher_clean_end(c, error) : KD_OK;
+    if (c->state.torn > 0) {
+        return kdi_io_append_cut(&c->file, end_of(c), error);
+    }
+    return c->state.cases > 0 ? KD_OK : kdi_io_append_sync(&c->file, error);
 }
 
-/* A power cut may bring the size of a header to the disk, and zeros in place of its last bytes. */
-static kd_status drop_zeros(kd_cache *c, const unsigned char header[KDI_CACHE_HEADER],
-                            kd_error *error)
-{
-    unsigned char there[KDI_CACHE_HEADER];
-    size_t size = sizeof there;
-    if (c->file.size != size) {
-        return KD_OK;
-    }
-    kdi_io_source source = kdi_io_file_source(&c->file);
-    kd_status status = kdi_io_read(&source, 0, there, size, error);
-    if (status != KD_OK || memcmp(there, header, size) == 0) {
-        return status;
-    }
-    while (size > 0 && there[size - 1] == 0) {
-        size--;
-    }
-    bool begins = size < sizeof there && memcmp(there, header, size) == 0;
-    return begins ? kdi_io_append_cut(&c->file, size, error) : KD_OK;
-}
-
-/* A new file, or one in which less than a header was written. */
-static kd_status begin(kd_cache *c, const unsigned char header[KDI_CACHE_HEADER], kd_error *error)
+/* How much of this header a file that is not longer has: then there may be zeros, of bytes that
+ * never came to the disk, but nothing else. */
+static kd_status look_at_header(const kd_cache *c, kdi_io_source *source,
+                                const unsigned char header[KDI_CACHE_HEADER], size_t *out_good,
+                                kd_error *error)
 {
     unsigned char there[KDI_CACHE_HEADER];
     size_t size = (size_t)c->file.size;
-    kdi_io_source source = kdi_io_file_source(&c->file);
-    kd_status status = kdi_io_read(&source, 0, there, size, error);
-    if (status == KD_OK && memcmp(there, header, size) != 0) {
-        status = kdi_base_fail(error, KD_ERR_FORMAT, 2,
-                               "its %z bytes are not the beginning of this recording", size);
-    }
-    if (status != KD_OK) {
-        return kdi_io_where(error, status, c->path);
-    }
-    c->state.crc = c->form.crc;
-    status = kdi_io_append(&c->file, header + size, KDI_CACHE_HEADER - size, error);
-    status = status ? status : kdi_io_append_sync(&c->file, error);
-    if (status != KD_OK) {
-        (void)kdi_io_append_cut(&c->file, size, NULL);
-    }
-    return status;
-}
-
-/* What is there decides. */
-static kd_status begin_or_go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
-{
-    unsigned char header[KDI_CACHE_HEADER];
-    kdi_teacher_put_header(&c->form, header);
-    kd_status status =
-        kdi_io_append_open(&c->file, kdi_ctx_allocator(c->context), c->path, true, error);
-    status = status ? status : drop_zeros(c, header, error);
+    size_t good = 0;
+    kd_status status = kdi_io_read(source, 0, there, size, error);
     if (status != KD_OK) {
         return status;
     }
-    return c->file.size < KDI_CACHE_HEADER ? begin(c, header, error) : go_on(c, o, error);
+    while (good < size && there[good] == header[good]) {
+        good++;
+    }
+    *out_good = good;
+    while (good < size && there[good] == 0) {
+        good++;
+    }
+    return good == size
+               ? KD_OK
+               : kdi_base_fail(error, KD_ERR_FORMAT, 2,
+                               "its %z bytes are not the beginning of this recording", size);
+}
+
+/* A new file, or one that was no further. No case is behind a header that may still be lost. */
+static kd_status begin(kd_cache *c, const unsigned char header[KDI_CACHE_HEADER], size_t good,
+                       kd_error *error)
+{
+    kd_status status = KD_OK;
+    c->state.crc = c->form.crc;
+    if (good < c->file.size) {
+        status = kdi_io_append_cut(&c->file, good, error);
+    }
+    status =
+        status ? status : kdi_io_append(&c->file, header + good, KDI_CACHE_HEADER - good, error);
+    return status ? status : kdi_io_append_sync(&c->file, error);
+}
+
+static kd_status begin_or_go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
+{
+    unsigned char header[KDI_CACHE_HEADER];
+    kdi_io_source source = kdi_io_file_source(&c->file);
+    size_t good = 0;
+    if (c->file.size > KDI_CACHE_HEADER) {
+        return go_on(c, o, error);
+    }
+    kdi_teacher_put_header(&c->form, header);
+    bool whole = c->file.size == KDI_CACHE_HEADER; /* it may be another one, too */
+    kd_status status = look_at_header(c, &source, header, &good, whole ? NULL : error);
+    if (whole && (status != KD_OK || good == KDI_CACHE_HEADER)) {
+        return go_on(c, o, error);
+    }
+    return status ? kdi_io_where(error, status, c->path) : begin(c, header, good, error);
 }
 
 kd_status kd_cache_open(kd_context *context, const char *path, const kd_cache_options *options,
@@ -204,7 +204,8 @@ kd_status kd_cache_open(kd_context *context, const char *path, const kd_cache_op
     }
     o.encoding = form.encoding;
     o.kind = form.kind;
-    status = begin_or_go_on(c, &o, error);
+    status = kdi_io_append_open(&c->file, kdi_ctx_allocator(context), c->path, true, error);
+    status = status ? status : begin_or_go_on(c, &o, error);
     if (status != KD_OK) {
         kd_cache_destroy(c);
         return status;

@@ -29,11 +29,6 @@ static kd_status check_topk(const kd_cache *c, const kd_targets *t, size_t n, kd
                                      j, (double)t->values[i * t->stride + j]);
             }
         }
-        if (t->top == c->form.k && isfinite(t->tail[i])) {
-            return kdi_base_fail(error, KD_ERR_VALUE, 3,
-                                 "targets.tail[%z] is %g, not -inf, but all classes are given", i,
-                                 (double)t->tail[i]);
-        }
         if (!(t->tail[i] < INFINITY)) {
             return kdi_base_fail(error, KD_ERR_NOT_FINITE, 3, "targets.tail[%z] is %g", i,
                                  (double)t->tail[i]);
@@ -140,20 +135,25 @@ static kd_status add_ids(kd_cache *c, const uint64_t *ids, size_t n, kd_error *e
     return KD_OK;
 }
 
+/* Puts back what a call that failed has changed: the end of the file, and the seal behind it. */
+static void restore(kd_cache *c)
+{
+    c->unclean = true;
+    bool restored = kdi_teacher_clean_end(c, NULL) == KD_OK &&
+                    (!c->state.finished || (kdi_teacher_write_seal(c, NULL) == KD_OK &&
+                                            kdi_io_append_sync(&c->file, NULL) == KD_OK));
+    c->state.finished = c->state.finished && restored;
+}
+
 /* All bytes, or the file as before: a seal that was cut off is put back. */
 static kd_status write_cases(kd_cache *c, size_t bytes, kd_error *error)
 {
-    uint64_t before = c->file.size;
+    uint64_t size = c->file.size;
     kd_status status = kdi_teacher_clean_end(c, error);
-    if (status != KD_OK && c->file.size == before) {
-        return status;
-    }
+    bool changed = status == KD_OK || c->file.size != size;
     status = status ? status : kdi_io_append(&c->file, c->buffer, bytes, error);
-    if (status != KD_OK) {
-        c->unclean = true;
-        bool restored = kdi_teacher_clean_end(c, NULL) == KD_OK &&
-                        (!c->state.finished || kdi_teacher_write_seal(c, NULL) == KD_OK);
-        c->state.finished = c->state.finished && restored;
+    if (status != KD_OK && changed) {
+        restore(c);
     }
     return status;
 }
@@ -163,8 +163,7 @@ static kd_status append(kd_cache *c, const uint64_t *ids, const kd_targets *give
 {
     kd_targets t = KD_TARGETS_INIT;
     size_t bytes;
-    kd_status status = kdi_ctx_check(c->context, error);
-    status = status ? status : check(c, ids, given, n, &t, error);
+    kd_status status = check(c, ids, given, n, &t, error);
     status = status ? status : reserve(c, n, &bytes, error);
     for (size_t i = 0; status == KD_OK && i < n; i++) {
         status = kdi_teacher_encode(&c->form, ids[i], &t, i, c->order,

@@ -6,7 +6,7 @@
 
 #define WINDOW 4096
 #define PIECE 1024
-#define SECTOR 512 /* what a disk writes at once; a file's sectors reach it in any order */
+#define SECTOR 512 /* the least that a disk writes at once */
 
 /* ---- bytes, one after the other ---- */
 
@@ -91,6 +91,32 @@ static kd_status damaged(kd_error *error, uint64_t row, const char *why)
     return kdi_base_fail(error, KD_ERR_CHECKSUM, 0, "case %z is damaged%s", (size_t)row, why);
 }
 
+/*
+ * Whether all bytes from `begin` to `end` that lie in one sector of the file are zeros. So reads
+ * what a power cut has left where a file had grown, but its bytes never came to the disk.
+ */
+static kd_status find_hole(const kdi_io_source *source, uint64_t begin, uint64_t end,
+                           bool *out_found, kd_error *error)
+{
+    unsigned char bytes[SECTOR];
+    *out_found = false;
+    while (begin < end && !*out_found) {
+        size_t n = SECTOR - (size_t)(begin % SECTOR);
+        n = n < end - begin ? n : (size_t)(end - begin);
+        kd_status status = kdi_io_read(source, begin, bytes, n, error);
+        if (status != KD_OK) {
+            return status;
+        }
+        size_t zeros = 0;
+        while (zeros < n && bytes[zeros] == 0) {
+            zeros++;
+        }
+        *out_found = zeros == n;
+        begin += n;
+    }
+    return KD_OK;
+}
+
 /* The seal at the end, if there is one, and whether it fits what is before it. */
 static kd_status read_seal(const kdi_io_source *source, const kdi_cache_form *form,
                            unsigned char seal[KDI_CACHE_SEAL], bool *out_found, kd_error *error)
@@ -120,59 +146,6 @@ static kd_status read_seal(const kdi_io_source *source, const kdi_cache_form *fo
     return KD_OK;
 }
 
-static bool is_zero(const unsigned char *bytes, size_t size)
-{
-    size_t i = 0;
-    while (i < size && bytes[i] == 0) {
-        i++;
-    }
-    return i == size;
-}
-
-/* Bytes from `at` to the end of its sector, at most `most`. */
-static size_t rest_of_sector(uint64_t at, uint64_t most)
-{
-    uint64_t rest = SECTOR - at % SECTOR;
-    return (size_t)(rest < most ? rest : most);
-}
-
-/*
- * Whether a sector of the bad case at `begin` never came to the disk, while later ones did. It then
- * holds what was appended before, and zeros behind that: so all zeros from the case on. What else
- * is bad was whole once, and is damage.
- */
-static kd_status find_lost_sector(const kdi_io_source *source, uint64_t begin, uint64_t size,
-                                  bool *out_lost, kd_error *error)
-{
-    unsigned char bytes[SECTOR];
-    kd_status status = KD_OK;
-    uint64_t end = begin + size;
-    *out_lost = false;
-    for (uint64_t at = begin; status == KD_OK && !*out_lost && at < end;) {
-        size_t n = rest_of_sector(at, source->reader.size - at);
-        status = kdi_io_read(source, at, bytes, n, error);
-        *out_lost = status == KD_OK && is_zero(bytes, n);
-        at += n;
-    }
-    return status;
-}
-
-/* Whether a power cut left these bytes of the seal that is due: some of its sectors, not all. */
-static bool is_torn_seal(const unsigned char *found, const unsigned char *due, uint64_t at)
-{
-    bool torn = false;
-    for (size_t i = 0; i < KDI_CACHE_SEAL;) {
-        size_t n = rest_of_sector(at + i, KDI_CACHE_SEAL - i);
-        bool lost = is_zero(found + i, n);
-        if (!lost && memcmp(found + i, due + i, n) != 0) {
-            return false;
-        }
-        torn = torn || lost;
-        i += n;
-    }
-    return torn;
-}
-
 /* Whether what was torn is a seal after all: damaged, or with something behind it. */
 static kd_status refuse_lost_seal(const kdi_io_source *source, const kdi_cache_form *form,
                                   const kdi_cache_state *state, kd_error *error)
@@ -181,35 +154,42 @@ static kd_status refuse_lost_seal(const kdi_io_source *source, const kdi_cache_f
     unsigned char first[KDI_CACHE_SEAL];
     unsigned char last[KDI_CACHE_SEAL];
     uint64_t size = source->reader.size;
+    uint64_t at = size - state->torn;
     size_t equal = 0;
+    bool unwritten = false; /* a part of it never came to the disk */
     if (state->torn < KDI_CACHE_SEAL) {
         return KD_OK;
     }
     kdi_teacher_put_seal(form, state->cases, state->crc, due);
-    kd_status status = kdi_io_read(source, size - state->torn, first, sizeof first, error);
+    kd_status status = kdi_io_read(source, at, first, sizeof first, error);
     status = status ? status : kdi_io_read(source, size - sizeof last, last, sizeof last, error);
-    if (status != KD_OK) {
-        return status;
+    if (status == KD_OK && state->torn == KDI_CACHE_SEAL) {
+        status = find_hole(source, at, size, &unwritten, error);
     }
     for (size_t i = 0; i < sizeof due; i++) {
         equal += first[i] == due[i];
     }
-    bool like = equal >= sizeof due / 2 || memcmp(last, due, 8) == 0;
-    bool cut = state->torn == KDI_CACHE_SEAL && is_torn_seal(first, due, size - KDI_CACHE_SEAL);
-    if (like && !cut) {
+    bool ends = memcmp(last, due, 8) == 0;
+    if (status == KD_OK && !unwritten && (equal >= sizeof due / 2 || ends)) {
         return kdi_base_fail(error, KD_ERR_CHECKSUM, 0,
                              "behind case %z its seal is damaged, or is not the end",
                              (size_t)state->cases);
     }
-    return KD_OK;
+    return status;
+}
+
+/* What a bad case of a file without a seal means: whether the recording ends before it. */
+static kd_status ends_before(const scan *s, uint64_t row, bool *out_ends, kd_error *error)
+{
+    uint64_t at = KDI_CACHE_HEADER + row * s->form->record;
+    return find_hole(s->window.source, at, at + s->form->record, out_ends, error);
 }
 
 static kd_status read_cases(scan *s, uint64_t rows, bool finished, kdi_cache_visit visit,
                             void *user, kdi_cache_state *out, kd_error *error)
 {
-    bool bad = false;
-    for (uint64_t row = 0; row < rows; row++) {
-        uint64_t at = KDI_CACHE_HEADER + row * s->form->record; /* within the file */
+    bool ended = false;
+    for (uint64_t row = 0; row < rows && !ended; row++) {
         kd_status status = read_case(s, error);
         if (status != KD_OK) {
             return status;
@@ -217,23 +197,16 @@ static kd_status read_cases(scan *s, uint64_t rows, bool finished, kdi_cache_vis
         if (finished && !s->good) {
             return damaged(error, row, "");
         }
-        if (bad && s->good) {
+        if (out->cases < row && s->good) {
             return damaged(error, out->cases, ", but one behind it is not");
         }
-        if (!s->good && !bad) {
-            bool lost;
-            status = find_lost_sector(s->window.source, at, s->form->record, &lost, error);
-            if (status != KD_OK || lost) {
-                return status; /* what is behind it does not count either */
-            }
+        if (!s->good) {
+            status = out->cases == row ? ends_before(s, row, &ended, error) : KD_OK;
+        } else {
+            out->crc = s->crc;
+            out->cases = row + 1;
+            status = visit ? visit(user, row, s->id, s->record, error) : KD_OK;
         }
-        bad = bad || !s->good;
-        if (bad) {
-            continue;
-        }
-        out->crc = s->crc;
-        out->cases = row + 1;
-        status = visit ? visit(user, row, s->id, s->record, error) : KD_OK;
         if (status != KD_OK) {
             return status;
         }

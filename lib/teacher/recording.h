@@ -25,10 +25,11 @@
  * ones: a checksum of bytes with their checksum is the same whatever the bytes are.
  *
  * What stands behind the last good case of an unfinished file was being written when it was
- * interrupted, and does not count: less than a case, or cases whose bytes never came to the disk.
- * Sectors come there in any order, so behind a lost one, which is zeros from its first bad case on,
- * there may be good cases. Any other bad case before a good one is damage; so is what still looks
- * like the seal that is due, unless a sector of it was lost.
+ * interrupted, and does not count: less than a case, or bad cases. Where a file has grown, but its
+ * bytes never came to the disk, there are zeros. So a bad case that has nothing else in one of its
+ * sectors of 512 bytes was lost by a power cut, and ends the recording, whatever is behind it: a
+ * disk keeps no order. A bad case without such zeros, and with a good one behind it, is damage; so
+ * is what still looks like the seal that is due, unless it has them too.
  */
 #ifndef KDI_TEACHER_RECORDING_H
 #define KDI_TEACHER_RECORDING_H

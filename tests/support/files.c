@@ -10,12 +10,22 @@
 
 static char folder[64];
 
-const char *files_begin(void)
+static const char *begin_in(const char *where)
 {
-    strcpy(folder, "/tmp/kd-tests-XXXXXX");
+    snprintf(folder, sizeof folder, "%s/kd-tests-XXXXXX", where);
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chmod(folder, 0755), 0);
     return folder;
+}
+
+const char *files_begin(void)
+{
+    return begin_in("/tmp");
+}
+
+const char *files_begin_quick(void)
+{
+    return begin_in(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
 }
 
 static size_t each(bool removes)
@@ -43,6 +53,11 @@ void files_done(void)
     assert_int_equal(rmdir(folder), 0);
 }
 
+void files_clear(void)
+{
+    (void)each(true);
+}
+
 size_t files_count(void)
 {
     return each(false);
@@ -63,6 +78,20 @@ void files_put(const char *name, const void *bytes, size_t size)
     assert_non_null(file);
     assert_int_equal(fwrite(bytes, 1, size, file), size);
     assert_int_equal(fclose(file), 0);
+}
+
+io_bytes files_get(const char *name)
+{
+    FILE *file = fopen(files_path(name), "rb");
+    io_bytes got = {0};
+    char piece[4096];
+    size_t size;
+    assert_non_null(file);
+    while ((size = fread(piece, 1, sizeof piece, file)) > 0) {
+        io_add(&got, piece, size);
+    }
+    fclose(file);
+    return got;
 }
 
 bool files_has(const char *name, const void *bytes, size_t size)

@@ -9,6 +9,12 @@
 const char *files_begin(void);
 void files_done(void);
 
+/* The same, in memory if the system has such a folder: for files that are saved by the thousand. */
+const char *files_begin_quick(void);
+
+/* Removes what is in the folder. */
+void files_clear(void);
+
 /* "folder/name"; two of them at a time. */
 const char *files_path(const char *name);
 
@@ -17,6 +23,9 @@ void files_put(const char *name, const void *bytes, size_t size);
 
 /* The bytes of a file; `size` must be its own. */
 bool files_has(const char *name, const void *bytes, size_t size);
+
+/* The bytes of a file; free them with io_free. */
+io_bytes files_get(const char *name);
 
 /* Number of entries in the folder. */
 size_t files_count(void);

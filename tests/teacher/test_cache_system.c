@@ -308,12 +308,12 @@ static void a_failed_append(void **state)
     unsigned char *due = recording_get(&size);
     for (size_t i = 0; i < COUNT(starts) * 6; i++) {
         const start *s = &starts[i / 6];
-        size_t expected = s->finished ? i % 3 : 2; /* the seal is cut off first, for good */
+        size_t expected = s->finished ? i % 3 : 2; /* the seal is cut off first */
         put_start(s);
         kd_cache *cache = recording_open(form);
         unsigned char *before = recording_get(&before_size);
         kd_targets t = recording_rows(&data, s->cases);
-        now = (fault){.armed = true, .number = ENOSPC, .part = i / 3 % 2 ? 100 : 0};
+        now = (fault){.armed = true, .number = ENOSPC, .part = i % 6 < 3 ? 100 : 0};
         now.at = s->finished ? i % 3 + 1 : 1;
         kd_status status = kd_cache_append(cache, data.ids + s->cases, &t, N - s->cases);
         now.armed = false;
@@ -361,7 +361,8 @@ static void leftovers_of_a_failed_append(void **state)
     recording_end();
 }
 
-/* What was recorded is on the disk before the seal says so; more of it is behind no seal. */
+/* What was recorded is on the disk before the seal says so; the seal is off it before there is
+ * more. */
 static void the_order_of_calls(void **state)
 {
     (void)state;
@@ -375,7 +376,7 @@ static void the_order_of_calls(void **state)
     assert_string_equal(now.trace, "sync write sync ");
     now = (fault){.armed = true};
     recording_append(cache, &data, 5, 2);
-    assert_string_equal(now.trace, "cut sync write "); /* the cut is there before what follows */
+    assert_string_equal(now.trace, "cut sync write ");
     now = (fault){.armed = true};
     recording_append(cache, &data, 7, 2);
     assert_string_equal(now.trace, "write ");
