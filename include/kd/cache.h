@@ -27,9 +27,9 @@
  * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind a whole
  * case: after a kill behind the last one that was written; after a power cut behind the last one
  * before which nothing was lost, and never before what kd_cache_finish has brought to the disk.
- * (What was lost is known by its zeros, in pieces of 512 bytes: where a file has grown but its bytes
- * did not come to the disk, file systems have nothing else.) Until it is finished no teacher is
- * made of it, so half a transfer set is never taken for a whole one. Every byte is covered by a
+ * (What was lost is known by its zeros, in pieces of 512 bytes: where a file has grown but its
+ * bytes did not come to the disk, file systems have nothing else.) Until it is finished no teacher
+ * is made of it, so half a transfer set is never taken for a whole one. Every byte is covered by a
  * checksum; a finished file of which one bit has changed, or that was cut off, is refused.
  */
 #ifndef KD_CACHE_H
@@ -114,8 +114,8 @@ KD_BEGIN
  * if another writer has it open), _MEMORY.
  *
  * Ownership: the caller owns the recording; the context is retained. Threads: any. Cost: one pass
- * over what is there; memory 16 to 32 bytes a case; waits for the disk if there is no case yet, or
- * something is cut off. A failure may leave a new file empty.
+ * over what is there; memory 16 to 32 bytes a case; waits for the disk unless it is finished. A
+ * failure may leave a new file empty.
  */
 KD_API kd_status kd_cache_open(kd_context *context, const char *path,
                                const kd_cache_options *options, kd_cache **out_cache,

@@ -120,7 +120,8 @@ static kd_status go_on(kd_cache *c, const kd_cache_options *o, kd_error *error)
     if (c->state.torn > 0) {
         return kdi_io_append_cut(&c->file, end_of(c), error);
     }
-    return c->state.cases > 0 ? KD_OK : kdi_io_append_sync(&c->file, error);
+    /* Who was here before may have been killed between a write, or a cut, and its sync. */
+    return c->state.finished ? KD_OK : kdi_io_append_sync(&c->file, error);
 }
 
 /* How much of this header a file that is not longer has: then there may be zeros, of bytes that

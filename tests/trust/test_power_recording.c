@@ -194,6 +194,85 @@ static void at_any_call(void **state)
     assert_int_equal(locked, 0);
 }
 
+/*
+ * The program is killed at any call of the system, another goes on and finishes, and then the power
+ * fails: what the second one finished does not rest on what the first one left off the disk.
+ */
+static kd_status first_run(kd_error *e)
+{
+    kd_cache_options o = recording_options(form);
+    kd_cache *cache;
+    kd_status status = kd_cache_open(context, files_path(NAME), &o, &cache, e);
+    if (status != KD_OK) {
+        return status;
+    }
+    status = try_append(cache, 3);
+    status = status ? status : try_append(cache, 4);
+    if (status == KD_OK) {
+        status = kd_cache_finish(cache);
+    }
+    if (status == KD_OK) {
+        disk_mark((size_t)info_of(cache).cases);
+        status = try_append(cache, 2);
+    }
+    e->status = status;
+    kd_cache_destroy(cache);
+    return status;
+}
+
+static void killed_before(void **state)
+{
+    (void)state;
+    bool more = true;
+    for (size_t at = 1; more; at++) {
+        kd_status status;
+        begin(1);
+        more = system_run(first_run, (fault){.at = at, .lasting = true, .number = EIO}, &status,
+                          &error);
+        size_t before = disk_calls();
+        kd_cache *cache = open_it();
+        append(cache, 5);
+        finish(cache);
+        append(cache, 2);
+        kd_cache_destroy(cache);
+        disk_end();
+        check_all(before, SEEDS);
+        end();
+    }
+    assert_int_equal(locked, 0);
+}
+
+/* The power fails, and fails again while the recording goes on. */
+static void twice(void **state)
+{
+    (void)state;
+    uint64_t lots = 3;
+    for (uint64_t seed = 0; seed < 2 * SEEDS; seed++) {
+        begin(support_below(&lots, N_FORMS));
+        kd_cache *cache = open_it();
+        append(cache, across(4));
+        finish(cache);
+        for (size_t i = 0; i < 5; i++) {
+            append(cache, 2);
+        }
+        kd_cache_destroy(cache);
+        disk_end();
+        size_t finished = disk_crash(disk_calls() - support_below(&lots, 4), seed);
+        disk_begin();
+        disk_mark(finished);
+        cache = open_it();
+        append(cache, 1 + support_below(&lots, 4));
+        append(cache, 1 + support_below(&lots, 9));
+        finish(cache);
+        append(cache, 3);
+        kd_cache_destroy(cache);
+        disk_end();
+        check_all(0, 5);
+        end();
+    }
+    assert_int_equal(locked, 0);
+}
+
 static int group_begin(void **state)
 {
     (void)state;
@@ -217,6 +296,8 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_any_call),
+        cmocka_unit_test(killed_before),
+        cmocka_unit_test(twice),
     };
     return times_read(argc, argv) ? cmocka_run_group_tests(tests, group_begin, group_end) : 2;
 }
