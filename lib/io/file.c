@@ -369,8 +369,8 @@ kd_status kdi_io_append_open(kdi_io_file *out, const kdi_allocator *allocator, c
         return status;
     }
     kd_status status = take_file(out, descriptor, path, error); /* behind the lock: a final size */
-    if (status == KD_OK && may_create &&
-        out->size == 0) { /* new, or whoever made it came no further */
+    bool is_new = status == KD_OK && may_create && out->size == 0; /* or left by who made it */
+    if (is_new) {
         status = in_folder(allocator, path, NULL, error);
         if (status != KD_OK) {
             close_now(&out->descriptor);

@@ -343,8 +343,11 @@ size_t disk_crash(size_t count, uint64_t seed)
     size_t end = 0;
     size_t mark = 0;
     for (; end < n_notes && (count > 0 || notes[end].kind == NOTE_MARK); end++) {
-        mark = notes[end].kind == NOTE_MARK ? notes[end].size : mark;
-        count -= notes[end].kind != NOTE_MARK;
+        if (notes[end].kind != NOTE_MARK) {
+            count--;
+        } else if (count > 0 || notes[end].size > mark) {
+            mark = notes[end].size;
+        }
     }
     names all = crash_names(end, fate_of(seed, &lots, true), &lots);
     files_clear();
