@@ -102,17 +102,23 @@ kd_context *support_context(support_memory *memory)
     return support_context_of(memory, 1);
 }
 
-kd_context *support_context_of(support_memory *memory, int32_t threads)
+kd_status support_try_context(support_memory *memory, int32_t threads, kd_context **out_context,
+                              kd_error *error)
 {
     kd_context_options options = KD_CONTEXT_OPTIONS_INIT;
-    kd_error error = KD_ERROR_INIT;
-    kd_context *context;
-    memset(memory, 0, sizeof *memory);
     options.threads = threads;
     options.alloc = take;
     options.release = give;
     options.user = memory;
-    support_ok(kd_context_create(&options, &context, &error), error.text);
+    return kd_context_create(&options, out_context, error);
+}
+
+kd_context *support_context_of(support_memory *memory, int32_t threads)
+{
+    kd_error error = KD_ERROR_INIT;
+    kd_context *context;
+    memset(memory, 0, sizeof *memory);
+    support_ok(support_try_context(memory, threads, &context, &error), error.text);
     return context;
 }
 

@@ -61,6 +61,10 @@ kd_context *support_context(support_memory *memory);
 /* The same with threads; the BLAS must run single-threaded (kd_blas_set_single). */
 kd_context *support_context_of(support_memory *memory, int32_t threads);
 
+/* One more of such contexts, which may fail. */
+kd_status support_try_context(support_memory *memory, int32_t threads, kd_context **out_context,
+                              kd_error *error);
+
 /* Fails the test unless everything was given back, with the right sizes. */
 void support_all_returned(support_memory *memory);
 

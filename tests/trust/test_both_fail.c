@@ -49,7 +49,7 @@ static void system_and_memory(void **state)
     for (size_t i = 0; i < 2 * jobs_count(); i++) {
         bool more = true;
         jobs_take(i / 2);
-        for (size_t at = 1; more && jobs_memory(); at += times > 1 ? 1 : 3) {
+        for (size_t at = 1; more && jobs_memory(); at++) {
             bool missed = true;
             more = false;
             for (size_t missing = 1; missed; missing++) {
