@@ -32,8 +32,8 @@ size_t disk_calls(void);
 
 /*
  * Makes the folder as it may be when the power has failed after `calls` of them; returns the mark
- * that was reached, the largest of those behind the last call. Each seed is another damage: 0 takes nothing that is not certain, 1 everything,
- * 2 and 3 sizes without bytes; the others draw lots.
+ * that was reached, the largest of those behind the last call. Each seed is another damage: 0 takes
+ * nothing that is not certain, 1 everything, 2 and 3 sizes without bytes; the others draw lots.
  */
 size_t disk_crash(size_t calls, uint64_t seed);
 

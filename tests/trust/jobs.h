@@ -41,7 +41,7 @@ support_memory *jobs_memory(void);
 /* Fails the test unless objects and files are as they must be after a run with this outcome. */
 void jobs_check(kd_status status, const kd_error *error);
 
-/* The same for objects alone: as before after a failure; whoever changed the file looks after it. */
+/* The same for objects alone: whoever has changed the file looks after that. */
 void jobs_check_objects(kd_status status);
 
 /* Without a fault, on what the one before has left: success, and what is due. */

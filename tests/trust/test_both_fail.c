@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Two faults at once: memory that runs out while the work gives up because of the system, or because
- * its file is cut off. A status of one of the two, objects and files as ever, nothing left behind;
+ * Two faults at once: memory that runs out while the work gives up because of the system, or as its
+ * file is cut off. A status of one of the two, objects and files as ever, nothing left behind;
  * and the same work again without faults.
  */
 #include "jobs.h"
