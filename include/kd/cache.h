@@ -22,6 +22,9 @@
  *   KD_CACHE_TOPK  20 + top (2 + i)  which of the other classes has how much: they become one
  *                                    bucket (loss.h). i = 2 up to 65,536 classes, else 4
  *
+ * "Live" means on x86-64 with AVX2, where a case's logits do not depend on its batch (train.h);
+ * elsewhere they are those of the batches that were recorded.
+ *
  * A file has 80 bytes before its cases, and 24 behind them once it is finished.
  *
  * A recording that was interrupted at any byte, by a kill or a power cut, goes on behind a whole
@@ -131,8 +134,9 @@ KD_API kd_status kd_cache_open(kd_context *context, const char *path,
  * @param n cases, 1..INT32_MAX.
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _SHAPE (classes, or top), _KIND, _TEMPERATURE,
  * _ID (is there already, or twice here), _NOT_FINITE (TOPK: also fewer than top finite logits),
- * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504, a tail that is
- * no float; classes out of range or order), _IO, _MEMORY; words in kd_cache_error.
+ * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504; a tail that is
+ * no float, or is one though all classes are given), _INDEX (classes out of range or order), _IO,
+ * _MEMORY; words in kd_cache_error.
  *
  * Ownership: Borrowed for the call. Threads: one at a time. Cost: one write of n cases; memory for
  * them the first time. Waits for the disk only if the recording was finished before.

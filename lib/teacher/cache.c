@@ -95,7 +95,7 @@ static kd_status visit(void *user, uint64_t row, uint64_t id, unsigned char *rec
         return kdi_base_fail(error, KD_ERR_ID, 0, "case %z has id %z, as one before it has",
                              (size_t)row, (size_t)id);
     }
-    return KD_OK;
+    return kdi_ctx_check(c->context, error);
 }
 
 /* A file that is there, with at least a header: checked, and what was torn cut off. */

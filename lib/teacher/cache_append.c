@@ -20,7 +20,7 @@ static kd_status check_topk(const kd_cache *c, const kd_targets *t, size_t n, kd
         const uint32_t *index = t->topk_index + i * t->top;
         for (size_t j = 0; j < t->top; j++) {
             if (index[j] >= c->form.k || (j > 0 && index[j] <= index[j - 1])) {
-                return kdi_base_fail(error, KD_ERR_VALUE, 3,
+                return kdi_base_fail(error, KD_ERR_INDEX, 3,
                                      "targets.topk_index[%z,%z] is %z: not ascending below %z", i,
                                      j, (size_t)index[j], c->form.k);
             }
@@ -28,6 +28,11 @@ static kd_status check_topk(const kd_cache *c, const kd_targets *t, size_t n, kd
                 return kdi_base_fail(error, KD_ERR_NOT_FINITE, 3, "targets.values[%z,%z] is %g", i,
                                      j, (double)t->values[i * t->stride + j]);
             }
+        }
+        if (t->top == c->form.k && isfinite(t->tail[i])) {
+            return kdi_base_fail(error, KD_ERR_VALUE, 3,
+                                 "targets.tail[%z] is %g, not -inf, but all classes are given", i,
+                                 (double)t->tail[i]);
         }
         if (!(t->tail[i] < INFINITY)) {
             return kdi_base_fail(error, KD_ERR_NOT_FINITE, 3, "targets.tail[%z] is %g", i,
@@ -163,7 +168,8 @@ static kd_status append(kd_cache *c, const uint64_t *ids, const kd_targets *give
 {
     kd_targets t = KD_TARGETS_INIT;
     size_t bytes;
-    kd_status status = check(c, ids, given, n, &t, error);
+    kd_status status = kdi_ctx_check(c->context, error);
+    status = status ? status : check(c, ids, given, n, &t, error);
     status = status ? status : reserve(c, n, &bytes, error);
     for (size_t i = 0; status == KD_OK && i < n; i++) {
         status = kdi_teacher_encode(&c->form, ids[i], &t, i, c->order,

@@ -166,16 +166,19 @@ static kd_status refuse_lost_seal(const kdi_io_source *source, const kdi_cache_f
     if (status == KD_OK && state->torn == KDI_CACHE_SEAL) {
         status = find_hole(source, at, size, &unwritten, error);
     }
+    if (status != KD_OK) {
+        return status;
+    }
     for (size_t i = 0; i < sizeof due; i++) {
         equal += first[i] == due[i];
     }
     bool ends = memcmp(last, due, 8) == 0;
-    if (status == KD_OK && !unwritten && (equal >= sizeof due / 2 || ends)) {
+    if (!unwritten && (equal >= sizeof due / 2 || ends)) {
         return kdi_base_fail(error, KD_ERR_CHECKSUM, 0,
                              "behind case %z its seal is damaged, or is not the end",
                              (size_t)state->cases);
     }
-    return status;
+    return KD_OK;
 }
 
 /* What a bad case of a file without a seal means: whether the recording ends before it. */

@@ -264,8 +264,8 @@ static void cases_that_are_refused(void **state)
     APPEND(tops, t.targets.tail = NULL, KD_ERR_NULL, "tail is NULL");
     APPEND(tops, t.targets.top = 3, KD_ERR_SHAPE, "targets.top is 3");
     APPEND(tops, t.targets.stride = 1, KD_ERR_SIZE, "stride");
-    APPEND(tops, t.data.index[3] = 4, KD_ERR_VALUE, "topk_index[1,1] is 4");
-    APPEND(tops, t.data.index[0] = t.data.index[1], KD_ERR_VALUE, "topk_index[0,1]");
+    APPEND(tops, t.data.index[3] = 4, KD_ERR_INDEX, "topk_index[1,1] is 4");
+    APPEND(tops, t.data.index[0] = t.data.index[1], KD_ERR_INDEX, "topk_index[0,1]");
     APPEND(tops, t.data.values[1] = -INFINITY, KD_ERR_NOT_FINITE, "targets.values[0,1]");
     APPEND(tops, t.data.tail[2] = NAN, KD_ERR_NOT_FINITE, "targets.tail[2] is nan");
     APPEND(tops, t.data.tail[0] = INFINITY, KD_ERR_NOT_FINITE, "targets.tail[0] is inf");
