@@ -193,6 +193,25 @@ static void make_idx(const char *what, unsigned char count)
     put("idx", what, bytes, size + sizeof images + (size_t)count * 784);
 }
 
+/* ---- tapes ---- */
+
+/* Opcodes are explained by tape.c: below 64 it makes, below 192 it runs, above it moves files. */
+static void make_tapes(void)
+{
+    static const unsigned char infer[] = {3, 0, 3, 4, 2, 5, 0, 0, 7, 1, 1, 69, 0, 3, 0};
+    static const unsigned char training[] = {3,  0, 3, 4,  2, 5,  0, 0, 7,  2, 1,  6, 0, 1,
+                                             32, 0, 0, 70, 0, 71, 6, 0, 70, 0, 71, 6, 0};
+    static const unsigned char distilling[] = {3, 0, 3, 4, 2,  3, 1, 3, 4,  2, 64,
+                                               0, 0, 0, 0, 1,  7, 1, 1, 32, 0, 3,
+                                               0, 7, 1, 0, 67, 6, 0, 1, 68, 6, 0};
+    static const unsigned char files[] = {3, 0, 3, 4,   2, 192, 0, 0,   1, 193, 0, 1, 1, 196, 0,
+                                          0, 9, 1, 193, 0, 2,   1, 197, 2, 3,   1, 1, 1, 1};
+    put("tape", "infer", infer, sizeof infer);
+    put("tape", "training", training, sizeof training);
+    put("tape", "distilling", distilling, sizeof distilling);
+    put("tape", "files", files, sizeof files);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -214,5 +233,6 @@ int main(int argc, char **argv)
     make_recording(4, "-one", 1, true);
     make_idx("one", 1);
     make_idx("two", 2);
+    make_tapes();
     return 0;
 }
