@@ -18,7 +18,7 @@
  *   - Structs that cross the border begin with struct_size and have an ..._INIT. They only grow at
  *     their end. On the way in a missing tail means the defaults, and a tail that this library does
  *     not know must be all zero (KD_ERR_STRUCT). On the way out only the caller's struct_size bytes
- *     are written.
+ *     are written, and what stands behind those that this library knows is left alone.
  *
  *   - Letters: n cases (rows of the batch), k classes, z student logits, v teacher logits, q and p
  *     their softmax.

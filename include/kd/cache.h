@@ -135,8 +135,8 @@ KD_API kd_status kd_cache_open(kd_context *context, const char *path,
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _SHAPE (classes, or top), _KIND, _TEMPERATURE,
  * _ID (is there already, or twice here), _NOT_FINITE (TOPK: also fewer than top finite logits),
  * _SUPPORT, _PROBABILITY, _VALUE (F16 and TOPK: a difference of logits above 65,504; a tail that is
- * no float, or is one though all classes are given), _INDEX (classes out of range or order), _IO,
- * _MEMORY; words in kd_cache_error.
+ * no float, or is one though all classes are given; a field of TOPK in targets of another kind),
+ * _INDEX (classes out of range or order), _IO, _MEMORY; words in kd_cache_error.
  *
  * Ownership: Borrowed for the call. Threads: one at a time. Cost: one write of n cases; memory for
  * them the first time. Waits for the disk only if the recording was finished before.

@@ -44,6 +44,9 @@ void kdi_base_write_struct(void *given, const void *known, size_t known_size);
 kd_status kdi_base_open(void *known, size_t known_size, const void *given, const char *name,
                         int argument, kd_error *error);
 
+/** The same for a struct that is only filled: what its tail holds does not matter. */
+kd_status kdi_base_open_out(const void *given, const char *name, int argument, kd_error *error);
+
 /* ---- sizes (size.c) ---- */
 
 /** a * b, or false if it would wrap. */

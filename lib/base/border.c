@@ -59,3 +59,15 @@ kd_status kdi_base_open(void *known, size_t known_size, const void *given, const
     }
     return KD_OK;
 }
+
+kd_status kdi_base_open_out(const void *given, const char *name, int argument, kd_error *error)
+{
+    if (!given) {
+        return kdi_base_fail(error, KD_ERR_NULL, argument, "%s is NULL", name);
+    }
+    if (!kdi_base_struct_ok(given)) {
+        return kdi_base_fail(error, KD_ERR_STRUCT, argument, "%s.struct_size is %z", name,
+                             size_of(given));
+    }
+    return KD_OK;
+}

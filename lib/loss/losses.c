@@ -64,8 +64,7 @@ kd_status kd_metrics(const kd_loss_in *in, float temperature, kd_metrics_out *ou
     kdi_loss_job job = {.words = {.error = error, .in = 1, .out = 3, IN_WORDS}};
     job.measure = true;
     job.temperature = (double)temperature;
-    kd_metrics_out known = KD_METRICS_OUT_INIT;
-    kd_status status = kdi_base_open(&known, sizeof known, out, "out", 3, error);
+    kd_status status = kdi_base_open_out(out, "out", 3, error);
     if (status == KD_OK) {
         status = kdi_loss_check_temperature(temperature, "temperature", 2, error);
     }

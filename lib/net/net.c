@@ -154,8 +154,7 @@ kd_status kd_net_get_node(const kd_net *net, size_t index, kd_node *out_node, kd
     if (!net) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "net is NULL");
     }
-    kd_node given = KD_NODE_INIT;
-    kd_status status = kdi_base_open(&given, sizeof given, out_node, "out_node", 3, error);
+    kd_status status = kdi_base_open_out(out_node, "out_node", 3, error);
     if (status == KD_OK && index >= net->n_nodes) {
         status = kdi_base_fail(error, KD_ERR_INDEX, 2, "index is %z, but there are %z nodes", index,
                                net->n_nodes);
@@ -179,8 +178,7 @@ kd_status kd_net_get_info(const kd_net *net, kd_net_info *out_info, kd_error *er
     if (!net) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "net is NULL");
     }
-    kd_net_info given = KD_NET_INFO_INIT;
-    kd_status status = kdi_base_open(&given, sizeof given, out_info, "out_info", 2, error);
+    kd_status status = kdi_base_open_out(out_info, "out_info", 2, error);
     if (status != KD_OK) {
         return status;
     }

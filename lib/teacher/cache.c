@@ -250,8 +250,7 @@ kd_status kd_cache_get_info(const kd_cache *cache, kd_cache_info *out_info, kd_e
     if (!cache) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "cache is NULL");
     }
-    kd_cache_info known = KD_CACHE_INFO_INIT;
-    kd_status status = kdi_base_open(&known, sizeof known, out_info, "out_info", 2, error);
+    kd_status status = kdi_base_open_out(out_info, "out_info", 2, error);
     if (status == KD_OK) {
         kdi_teacher_fill_info(&cache->form, &cache->state, out_info);
     }

@@ -74,6 +74,11 @@ static kd_status check_kind(const kd_cache *c, const kd_targets *t, kd_error *er
         return kdi_base_fail(error, KD_ERR_SHAPE, 3, "targets.k is %z, the recording has %z", t->k,
                              form->k);
     }
+    if (t->kind != KD_TARGET_TOPK && (t->top || t->topk_index || t->tail)) {
+        return kdi_base_fail(error, KD_ERR_VALUE, 3,
+                             "targets.top, topk_index or tail is set in targets of kind %i",
+                             (int64_t)t->kind);
+    }
     return KD_OK;
 }
 

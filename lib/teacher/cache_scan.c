@@ -271,11 +271,10 @@ kd_status kdi_teacher_read_header(const kdi_io_source *source, kdi_cache_form *o
 
 kd_status kd_cache_verify(const char *path, kd_cache_info *out_info, kd_error *error)
 {
-    kd_cache_info info = KD_CACHE_INFO_INIT;
     if (!path) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "path is NULL");
     }
-    kd_status status = kdi_base_open(&info, sizeof info, out_info, "out_info", 2, error);
+    kd_status status = kdi_base_open_out(out_info, "out_info", 2, error);
     kdi_io_file file;
     if (status == KD_OK) {
         status = kdi_io_file_open(&file, path, error);

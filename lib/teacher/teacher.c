@@ -188,8 +188,7 @@ kd_status kd_teacher_targets(kd_teacher_workspace *workspace, const kd_batch *ba
     }
     kd_batch known;
     kd_targets targets = KD_TARGETS_INIT;
-    kd_status status =
-        kdi_base_open(&targets, sizeof targets, out_targets, "out_targets", 4, error);
+    kd_status status = kdi_base_open_out(out_targets, "out_targets", 4, error);
     if (status == KD_OK) {
         status = check_batch(workspace, batch, &known, error);
     }

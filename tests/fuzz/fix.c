@@ -67,7 +67,7 @@ static size_t find(text in, size_t from, const void *what, size_t size)
     return in.size;
 }
 
-/* Bytes of the object that begins the text, with the spaces behind it; all of it if it has no end. */
+/* Bytes of the object that begins the text, with the spaces behind it; all if it has no end. */
 static size_t object_size(text in)
 {
     size_t depth = 0;

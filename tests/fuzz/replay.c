@@ -79,7 +79,7 @@ static size_t below(uint64_t *state, size_t limit)
     return limit ? (size_t)(next(state) % limit) : 0;
 }
 
-/* Moves what stands from `at` on by `by` bytes, forth over new room or back over the bytes there. */
+/* Moves what stands from `at` on by `by` bytes, forth over new room or back over what is there. */
 static size_t shift(size_t at, size_t size, size_t by, bool forth)
 {
     if (forth) {

@@ -116,6 +116,9 @@ static void a_newer_struct_with_a_tail_that_is_not_zero_is_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(structs); i++) {
+        if (structs[i].calls == ON_METRICS) {
+            continue; /* only filled: its tail is the host's */
+        }
         for (size_t byte = 0; byte + sizeof(int32_t) <= ROOM; byte++) {
             const bench_row row = {structs[i].calls,
                                    KD_ERR_STRUCT,

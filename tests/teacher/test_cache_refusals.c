@@ -388,9 +388,8 @@ static void structs_of_another_age(void **state)
     recording_data data = recording_fill(&f32, 3, 8);
     recording_make(&f32, &data);
     longer.info.struct_size = sizeof longer;
-    assert_int_equal(kd_cache_verify(recording_path(), &longer.info, NULL), KD_ERR_STRUCT);
-    longer.tail = 0;
     assert_int_equal(kd_cache_verify(recording_path(), &longer.info, NULL), KD_OK);
+    assert_int_equal(longer.tail, 77); /* only filled, and this is not ours */
     assert_int_equal(longer.info.cases, 8);
     shorter.struct_size = offsetof(kd_cache_info, cases);
     shorter.cases = 1234;
