@@ -9,6 +9,7 @@ const char fuzz_name[] = "checkpoint";
 
 static fuzz_rig rigs[FUZZ_RIGS];
 static fuzz_file states[FUZZ_RIGS]; /* as they are when an input comes */
+static uint64_t hashes[FUZZ_RIGS];  /* of the nets in them */
 
 static kd_status load_net(fuzz_file *file, kd_net **net)
 {
@@ -64,9 +65,12 @@ static void try_training(size_t i, fuzz_file *file)
         check_taken(i, file);
     }
     fuzz_check_returned();
-    fuzz_file after = fuzz_rig_save(&rigs[i]);
-    FUZZ_EXPECT(fuzz_same(&after, &states[i]));
-    fuzz_free(&after);
+    FUZZ_EXPECT(fuzz_hash(rigs[i].net) == hashes[i]);
+    if (status == KD_OK || kd_hash(1, file->bytes, file->size) % 8 == 0) { /* all of it: slower */
+        fuzz_file after = fuzz_rig_save(&rigs[i]);
+        FUZZ_EXPECT(fuzz_same(&after, &states[i]));
+        fuzz_free(&after);
+    }
 }
 
 static bool has(const unsigned char *bytes, size_t size, const char *word)
@@ -91,6 +95,7 @@ void fuzz_one(const unsigned char *bytes, size_t size)
     for (size_t i = 0; i < FUZZ_RIGS && !states[i].bytes; i++) {
         fuzz_rig_open(&rigs[i], i);
         states[i] = fuzz_rig_save(&rigs[i]);
+        hashes[i] = fuzz_hash(rigs[i].net);
     }
     try_net(&file);
     if (has(bytes, size, "training")) {

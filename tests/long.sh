@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# The full figures: everything that takes too long for each change, with a table of what came out.
+set -uo pipefail
+
+usage() {
+    cat <<TEXT
+usage: bash tests/long.sh [options]
+
+Runs the steps at the end of this file and writes docs/long.md: date, commit, machine, and for each
+step its result, what it counted, and its seconds. A step that fails does not stop the others; the
+exit code is then 1. Takes hours.
+
+  --only PATTERN      only steps whose name matches this extended regular expression
+  --list              the names of the steps
+  --part N            do 1/N of everything, to try it out (1)
+  --fuzz-seconds N    at most so long for each libFuzzer target; 0 = until it has all its runs (240)
+  --python PYTHON     one that has numpy, safetensors and torch (python3)
+  --output FILE       in place of docs/long.md
+  --work DIR          for the builds and the logs, which stay there (build-long)
+TEXT
+}
+
+cd "$(dirname "$0")/.." || exit 2
+root=$PWD
+only=.
+part=1
+seconds_of_fuzz=240
+python=python3
+output=docs/long.md
+work=$root/build-long
+list=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --help | -h) usage && exit 0 ;;
+    --list) list=yes ;;
+    --only | --part | --fuzz-seconds | --python | --output | --work)
+        [ $# -gt 1 ] || { echo "long.sh: $1 needs a value" >&2 && exit 2; }
+        case $1 in
+        --only) only=$2 ;;
+        --part) part=$2 ;;
+        --fuzz-seconds) seconds_of_fuzz=$2 ;;
+        --python) python=$2 ;;
+        --output) output=$2 ;;
+        --work) work=$2 ;;
+        esac
+        shift
+        ;;
+    *) echo "long.sh: no such option: $1" >&2 && usage >&2 && exit 2 ;;
+    esac
+    shift
+done
+
+# ---- the table ----
+
+failed=0
+mkdir -p "$work/logs"
+# One thread each, and sanitizers that end the program: as in tests/meson.build.
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 BLIS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+export ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:allocator_may_return_null=1
+
+# Says "dirty" if what runs is not what is committed; the table itself does not count.
+commit() {
+    git rev-parse --short=12 HEAD
+    git diff --quiet HEAD -- . ':!docs/long.md' || echo "and changes that are not committed"
+}
+
+begin_table() {
+    cat >"$output" <<TEXT
+# The long run
+
+\`bash tests/long.sh\` wrote this on $(date -u '+%Y-%m-%d %H:%M') UTC, at commit $(commit | paste -sd ' '), on
+$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr), $(gcc --version | head -n 1), $(clang --version | head -n 1).
+$([ "$part" = 1 ] || echo "This was a trial: 1/$part of everything.")
+
+| step | result | what it counted | seconds |
+|---|---|---|---|
+TEXT
+}
+
+# What a program said of its run: its last lines, without cmocka's frame.
+said() {
+    grep -v -E '^\[|^$|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating|^.*Entering directory' "$1" | tail -n 4 | cut -c 1-160 |
+        sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
+}
+
+# step NAME COMMAND...: a row of the table.
+step() {
+    local name=$1 began=$SECONDS result=passed log
+    if [ -n "$list" ]; then
+        echo "$name"
+        return
+    fi
+    [[ $name =~ $only ]] || return
+    log="$work/logs/${name//[^a-z0-9]/-}"
+    printf '%s ... ' "$name"
+    if ! "${@:2}" >"$log" 2>&1; then
+        result="**failed**"
+        failed=$((failed + 1))
+    fi
+    echo "$result, $((SECONDS - began)) s: $(said "$log")"
+    echo "| $name | $result | $(said "$log") | $((SECONDS - began)) |" >>"$output"
+}
+
+# 1/part of a number.
+of() {
+    echo $((($1 + part - 1) / part))
+}
+
+# ---- builds: each made once, when a step first asks for it, and then up to date ----
+
+# build NAME [OPTION...]
+build() {
+    local folder=$work/$1
+    [ -f "$folder/build.ninja" ] || meson setup "$folder" "$root" -Dwerror=false "${@:2}" || return
+    meson compile -C "$folder"
+}
+
+sanitized() {
+    build sanitized -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
+}
+
+plain() {
+    build plain -Dbuildtype=debugoptimized
+}
+
+fuzzers() {
+    CC=clang build fuzz -Dfuzz=true -Dtests=false -Db_lundef=false \
+        -Db_sanitize=address,undefined -Dbuildtype=debugoptimized
+}
+
+# ---- steps ----
+
+# mutants TARGET COUNT: made from the corpus by our own mutator; half with checksums put right.
+mutants() {
+    sanitized >/dev/null && "$work/sanitized/tests/fuzz/fuzz_$1" "tests/fuzz/corpus/$1" "$2"
+}
+
+# fuzz TARGET RUNS LONGEST: libFuzzer on the corpus, which is not changed; finds stay in the folder.
+fuzz() {
+    local found=$work/found/$1 log=$work/logs/libfuzzer-$1 result=0
+    mkdir -p "$found"
+    fuzzers >/dev/null || return
+    "$work/fuzz/tests/fuzz/fuzz-$1" "$found" "tests/fuzz/corpus/$1" -runs="$2" -max_len="$3" \
+        -max_total_time="$(of "$seconds_of_fuzz")" -malloc_limit_mb=64 -timeout=10 \
+        -artifact_prefix="$found/" -print_final_stats=1 >"$log" 2>&1 || result=$?
+    grep -E 'ERROR|SUMMARY|not so' "$log"
+    # "cov" counts edges of the library and of the target that some input reached.
+    sed -n 's/^#[0-9]*[ \t]*\(DONE\|INITED\) *\(cov: [0-9]*\).*/\2/p' "$log" | tail -n 1
+    sed -n 's/^stat::number_of_executed_units: */executions /p; s/^stat::average_exec_per_sec: */a second /p' "$log"
+    return $result
+}
+
+# test_of BUILD TEST ARGUMENTS...: one of the test programs.
+test_of() {
+    "$1" >/dev/null && "$work/$1/tests/test_$2" "${@:3}"
+}
+
+# suite BUILD SUITE: how many of its tests passed.
+suite() {
+    "$1" >/dev/null && meson test -C "$work/$1" --no-rebuild --suite "$2" |
+        grep -E '^(Ok|Fail|Timeout|Skipped):' | paste -sd ' ' | tr -s ' '
+}
+
+python_io() {
+    plain >/dev/null && "$python" tests/io/test_python.py --driver "$work/plain/tests/io_driver" --times "$1"
+}
+
+python_ckpt() {
+    plain >/dev/null && "$python" tests/ckpt/test_python.py --saver "$work/plain/tests/saver"
+}
+
+python_roundtrip() {
+    plain >/dev/null && "$python" examples/python/roundtrip.py --distil "$work/plain/examples/distil"
+}
+
+[ -n "$list" ] || begin_table
+
+# Made first, so that their time is nobody else's.
+step "build: gcc" plain
+step "build: gcc with sanitizers" sanitized
+step "build: clang with libFuzzer" fuzzers
+
+# Damaged files: 100,000 mutants of each format under AddressSanitizer and UndefinedBehaviorSanitizer.
+for target in checkpoint recording safetensors npy idx tape; do
+    step "mutants: $target" mutants $target "$(of 100000)"
+done
+step "mutants: of whole trainings" test_of sanitized ckpt_damage "$(of 33334)"
+
+# libFuzzer, with the same sanitizers.
+for target in checkpoint recording safetensors npy idx; do
+    step "libFuzzer: $target" fuzz $target "$(of 10000000)" 4096
+done
+step "libFuzzer: tape" fuzz tape "$(of 100000)" 400
+
+# Every function with every sort of bad argument.
+step "arguments" test_of sanitized api_arguments
+
+# Killed in the middle, over and over.
+step "kills: io" test_of plain io_kill "$(of 2000)"
+step "kills: nets and trainings" test_of plain ckpt_kill --times "$(of 2000)"
+step "kills: recordings" test_of plain teacher_cache_kill --times "$(of 2000)"
+
+# Held against Python's own readers.
+step "python: io" python_io "$(of 5)"
+step "python: nets and trainings" python_ckpt
+step "python: there and back through PyTorch" python_roundtrip
+
+# More steps go here.
+
+if [ -z "$list" ]; then
+    echo "$output written, $failed failed"
+    [ "$failed" = 0 ]
+fi
