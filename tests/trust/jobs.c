@@ -17,6 +17,7 @@ const char jobs_file[] = "f";
 static size_t job;
 static support_memory memory; /* of recordings */
 static kd_context *context;
+static kd_cache *open_one; /* of jobs_open */
 static const recording_form *form;
 static recording_data data[FORMS];
 static io_bytes recorded[FORMS];
@@ -117,15 +118,11 @@ io_bytes jobs_bytes(void)
 
 /* ---- recordings ---- */
 
-static kd_status record_up_to(size_t end, bool finishes, kd_error *error)
+/* What is missing, in two calls. */
+static kd_status append_up_to(kd_cache *cache, size_t end, bool finishes, kd_error *error)
 {
-    kd_cache_options o = recording_options(form);
     kd_cache_info info = KD_CACHE_INFO_INIT;
-    kd_cache *cache;
-    kd_status status = kd_cache_open(context, path(), &o, &cache, error);
-    if (status != KD_OK) {
-        return status;
-    }
+    kd_status status = KD_OK;
     support_ok(kd_cache_get_info(cache, &info, NULL), "kd_cache_get_info");
     size_t begin = (size_t)info.cases;
     for (size_t n = (end - begin + 1) / 2; status == KD_OK && begin < end;
@@ -140,8 +137,36 @@ static kd_status record_up_to(size_t end, bool finishes, kd_error *error)
         snprintf(error->text, sizeof error->text, "%s", kd_cache_error(cache));
     }
     error->status = status;
+    return status;
+}
+
+static kd_status record_up_to(size_t end, bool finishes, kd_error *error)
+{
+    kd_cache_options o = recording_options(form);
+    kd_cache *cache;
+    kd_status status = kd_cache_open(context, path(), &o, &cache, error);
+    status = status ? status : append_up_to(cache, end, finishes, error);
     kd_cache_destroy(cache);
     return status;
+}
+
+void jobs_open(void)
+{
+    kd_error error = KD_ERROR_INIT;
+    kd_cache_options o = recording_options(form);
+    support_ok(kd_cache_open(context, path(), &o, &open_one, &error), error.text);
+}
+
+kd_status jobs_go_on(kd_error *error)
+{
+    return append_up_to(open_one, CASES, true, error);
+}
+
+void jobs_close(void)
+{
+    kd_cache_destroy(open_one);
+    open_one = NULL;
+    assert_true(files_has(jobs_file, recorded[which_form()].bytes, recorded[which_form()].size));
 }
 
 static kd_status teach(kd_error *error)

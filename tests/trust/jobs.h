@@ -47,4 +47,10 @@ void jobs_check_objects(kd_status status);
 /* Without a fault, on what the one before has left: success, and what is due. */
 void jobs_repeat(void);
 
+/* RECORD: the same with a recording that stays open, whatever happens to its calls; when it is
+ * closed, all must have been recorded. */
+void jobs_open(void);
+kd_status jobs_go_on(kd_error *error);
+void jobs_close(void);
+
 #endif

@@ -65,6 +65,32 @@ static void every_call_in_every_way(void **state)
     assert_true(total >= 1500);
 }
 
+/* A recording of which a call has failed stays as it was, and can be gone on with. */
+static void the_same_recording(void **state)
+{
+    (void)state;
+    size_t failures = 0;
+    for (size_t i = 0; i < 2 * jobs_count() * COUNT(ways); i++) {
+        bool more = true;
+        jobs_take(i / 2 / COUNT(ways));
+        for (size_t at = 1; more && jobs_kind() == JOB_RECORD; at++) {
+            fault f = ways[i / 2 % COUNT(ways)].fault;
+            kd_error error = KD_ERROR_INIT;
+            kd_status status;
+            jobs_take(i / 2 / COUNT(ways));
+            jobs_open();
+            f.at = at;
+            f.lasting = i % 2;
+            more = system_run(jobs_go_on, f, &status, &error);
+            failures += status != KD_OK;
+            support_ok(jobs_go_on(&error), error.text);
+            jobs_close();
+        }
+    }
+    print_message("%zu failures\n", failures);
+    assert_true(failures > 50);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -83,6 +109,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_call_in_every_way),
+        cmocka_unit_test(the_same_recording),
     };
     return times_read(argc, argv) ? cmocka_run_group_tests(tests, begin, end) : 2;
 }
