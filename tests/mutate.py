@@ -5,8 +5,9 @@
 A mutant is one change of one line: an operator, a constant, a condition, a statement, a status
 (tests/mutation/mutants.py). It is planted in a copy of the tree, what depends on it is built, and
 the tests run until one fails: those of its own room first, the fastest first, then distill, then
-all others. A mutant that no test notices is listed with its line. If clang or gcc has
-AddressSanitizer, survivors get a second chance with it, since a byte read too many shows there only.
+all others; slow tests run for their own room only. A mutant that no test notices is listed with its
+line. Before that it gets a second chance with AddressSanitizer and the fast tests of its room, since
+a byte read too many shows there only.
 
 The choice of mutants follows from --seed. Half of them lie in the readers of files and in the
 arithmetic of sizes, of which every mutant has to be noticed; of the others nine in ten.
@@ -35,6 +36,7 @@ LEFT_OUT = ["lib/io/crc_table.c"]  # numbers only
 # Nothing may survive here: they read files that anybody may have written.
 READERS = ["lib/io/tensors_*.c", "lib/io/json.c", "lib/io/cursor.c", "lib/io/npy.c",
            "lib/ckpt/*.c", "lib/teacher/cache_*.c", "lib/base/size.c"]
+SLOW = 3  # seconds of a test that no other room waits for
 SUITES = ["base", "loss", "optim", "net", "io", "ckpt", "teacher", "ctx", "distill"]
 
 
@@ -156,8 +158,9 @@ class Build:
         env = {**os.environ, **t["env"], "TMPDIR": str(self.temporary)}
         return run(t["cmd"], cwd=self.folder, env=env, limit=limit)
 
-    def baseline(self):
-        """Times each test, and leaves out those that are skipped here."""
+    def baseline(self, names=None):
+        """Times each test (of these names), and leaves out those that are skipped here."""
+        self.tests = [t for t in self.tests if names is None or t["name"] in names]
         for t in self.tests:
             before = time.monotonic()
             t["code"] = self.test(t, 600)
@@ -178,7 +181,8 @@ class Build:
         if not self.compiles(["lib/libkd.a"]):
             return "invalid"
         for stage in stages:
-            tests = [t for t in self.tests if t["room"] in stage]
+            tests = [t for t in self.tests if t["room"] in stage
+                     and (t["room"] == room or t["seconds"] < SLOW)]
             # A few that are fast and have their own program need no more than that to be linked.
             for part in (tests[:4], tests[4:]):
                 if not self.compiles(sorted({x for t in part for x in t["targets"]})):
@@ -251,12 +255,14 @@ def main():
         n for n in names if n == ".git" or n.startswith("build")
         or (pathlib.Path(folder) / n / "meson-private").exists()])
     python = [f"-Dtest_python={options.python}"]
+    for file in (copy / "lib").rglob("*.c"):
+        file.touch()  # objects may be there of an earlier run that was stopped amid a mutant
     build = Build(copy, work / "build", python)
     build.baseline()
     sanitized = None
     if not options.no_sanitizer:
         sanitized = Build(copy, work / "build-sanitized", [*python, "-Db_sanitize=address,undefined"])
-        sanitized.baseline()
+        sanitized.baseline({t["name"] for t in build.tests if t["seconds"] < 1})
     print(f"ready; the tests take {sum(t['seconds'] for t in build.tests):.0f} s", flush=True)
     results, seconds = try_all(options, copy, chosen, build, sanitized)
     return 0 if report(results, seconds) else 1
