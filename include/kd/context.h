@@ -17,6 +17,10 @@
  * one. Its setting belongs to the process, so libkd never changes it on its own:
  * kd_blas_set_single() is the call that does. Several threads can't call a serial build of OpenBLAS
  * at once; with one libkd takes kernels of its own for all products, on x86-64.
+ *
+ * Fork. A child process may use whatever it inherits. One trap is the BLAS's own: if it is built on
+ * OpenMP and the parent ran products on several of its threads, the child's first such product
+ * waits for ever, with or without libkd. kd_blas_set_single() as the child's first call avoids that.
  */
 #ifndef KD_CONTEXT_H
 #define KD_CONTEXT_H

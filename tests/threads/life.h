@@ -10,10 +10,10 @@
 
 #include "../support/files.h"
 
-#define LIFE_INPUTS 64
+#define LIFE_INPUTS 128
 #define LIFE_K 10
-#define LIFE_CASES 48
-#define LIFE_BATCH 16
+#define LIFE_CASES 96
+#define LIFE_BATCH 32
 
 typedef struct life {
     kd_context *context; /* NULL: its own */

@@ -27,8 +27,8 @@ static uint64_t live(kd_context *context)
     return l.hash;
 }
 
-/* True unless the child hung or failed. */
-static bool child_lives(size_t number)
+/* True unless the child hung or failed. `first`: it makes the BLAS single before anything else. */
+static bool child_lives(size_t number, bool first)
 {
     int how = 0;
     shared[0] = 0;
@@ -38,6 +38,9 @@ static bool child_lives(size_t number)
     if (child == 0) {
         (void)signal(SIGALRM, SIG_DFL);
         (void)alarm(PATIENCE);
+        if (first && kd_blas_set_single(NULL, NULL, NULL) != KD_OK) {
+            _exit(1);
+        }
         shared[0] = live(number % 2 ? inherited : NULL);
         _exit(0);
     }
@@ -52,11 +55,11 @@ static bool child_lives(size_t number)
 static void children(void)
 {
     for (size_t i = 0; i < FORKS; i++) {
-        assert_true(child_lives(i));
+        assert_true(child_lives(i, false));
     }
 }
 
-/* OpenMP's own threads don't survive a fork, and libgomp waits for them: see context.h. */
+/* OpenMP's threads don't survive a fork, and libgomp waits for them for ever: see context.h. */
 static bool openmp(void)
 {
     int (*parallel)(void) = NULL;
@@ -90,7 +93,7 @@ static void after_products_in_parallel(void **state)
                     float, float *, int) = NULL;
     memcpy(&set, &found, sizeof set);
     memcpy(&product, &gemm, sizeof product);
-    if (!set || !product || openmp()) {
+    if (!set || !product) {
         skip();
     }
     float *a = calloc((size_t)512 * 512 * 2, sizeof *a);
@@ -98,7 +101,7 @@ static void after_products_in_parallel(void **state)
     set(2);
     product(101, 111, 111, 512, 512, 512, 1.0f, a, 512, a, 512, 0.0f, a + 512 * 512, 512);
     for (size_t i = 0; i < FORKS / 4; i++) {
-        assert_true(child_lives(i));
+        assert_true(child_lives(i, openmp()));
     }
     set(1);
     free(a);
