@@ -54,8 +54,9 @@ static uint32_t six_digits(double value, int *exponent)
 {
     *exponent = (int)floor(log10(value));
     /* Two factors, so that the scale of a denormal does not overflow. */
-    double scaled =
-        value * pow(10.0, (5 - *exponent) / 2) * pow(10.0, 5 - *exponent - (5 - *exponent) / 2);
+    int whole = 5 - *exponent;
+    int half = whole / 2;
+    double scaled = value * pow(10.0, half) * pow(10.0, whole - half);
     double digits = floor(scaled + 0.5);
     if (digits < 100000.0) {
         digits = floor(scaled * 10.0 + 0.5);
@@ -79,7 +80,7 @@ static void put_fixed(writer *w, const char digit[6], int last, int exponent)
         if (exponent >= 0 && i == exponent + 1) {
             put(w, '.');
         }
-        put(w, i <= last ? digit[i] : '0');
+        put(w, (char)(i <= last ? digit[i] : '0'));
     }
 }
 
@@ -127,7 +128,7 @@ static void say(writer *w, const char *format, va_list arguments)
         case 's':
             put_string(w, va_arg(arguments, const char *));
             break;
-        case 'z':
+        case 'z': /* NOLINT(bugprone-branch-clone): a type of another name than u's */
             put_unsigned(w, va_arg(arguments, size_t));
             break;
         case 'u':

@@ -22,6 +22,7 @@ kd_status kd_shuffle(uint64_t seed, uint32_t epoch, size_t n, uint32_t *out_orde
         uint32_t word[4];
         kdi_base_rng_block(key, counter, word);
         /* 64 bits: the remainder's bias is below 2^-33. */
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): n is at least 1 */
         size_t j = (size_t)(((uint64_t)word[0] << 32 | word[1]) % (i + 1));
         uint32_t swapped = out_order[i];
         out_order[i] = out_order[j];

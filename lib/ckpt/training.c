@@ -331,7 +331,7 @@ static kd_status load(kdi_progress *p, const kdi_io_source *source, kd_error *er
     const kd_net *net = kdi_net_of_optimizer(p->optimizer);
     kdi_slots slots = {0};
     kdi_io_tensors *tensors = NULL;
-    state s;
+    state s = {0};
     kd_status status = kdi_io_tensors_open(kdi_ctx_allocator(kdi_net_context(net)), source,
                                            KDI_IO_OURS, &tensors, error);
     if (status != KD_OK) {

@@ -80,7 +80,7 @@ static kd_status take_point(kdi_io_cursor *c, uint32_t *out)
     if (*out < 0xD800 || *out > 0xDFFF) {
         return KD_OK;
     }
-    if (*out > 0xDBFF || c->size - c->at < 6 || memcmp(c->text + c->at, "\\u", 2)) {
+    if (*out > 0xDBFF || c->size - c->at < 6 || memcmp(c->text + c->at, "\\u", 2) != 0) {
         return kdi_io_expected(c, "the other half of a surrogate");
     }
     c->at += 2;

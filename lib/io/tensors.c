@@ -10,7 +10,7 @@ kdi_io_quote kdi_io_quoted(const char *name)
     size_t n = 0;
     for (; name[n] && n + 1 < sizeof quote.text; n++) {
         unsigned char c = (unsigned char)name[n];
-        quote.text[n] = c < 0x20 || c == 0x7F ? '?' : name[n];
+        quote.text[n] = (char)(c < 0x20 || c == 0x7F ? '?' : name[n]);
     }
     while (name[n] && n > 0 && ((unsigned char)name[n] & 0xC0) == 0x80) {
         n--; /* not in the middle of a character */

@@ -53,9 +53,9 @@ static kd_status parse_dtype(kdi_io_cursor *c, bool keep, kdi_io_entry *entry)
     if (status != KD_OK) {
         return status;
     }
-    for (uint8_t i = 0; i < KDI_IO_DTYPES; i++) {
+    for (size_t i = 0; i < KDI_IO_DTYPES; i++) {
         if (kdi_io_is(&s, dtypes[i].name)) {
-            entry->dtype = i;
+            entry->dtype = (uint8_t)i;
             return KD_OK;
         }
     }

@@ -7,7 +7,7 @@
  * element i has the 16 low (i < 64) or high bits of word i/16 mod 4 of block i mod 16, so that
  * neighbours find their bits side by side.
  */
-#define DROP_SPAN (8 * KDI_RNG_BLOCKS)
+#define DROP_SPAN ((size_t)8 * KDI_RNG_BLOCKS)
 
 static void drop_piece(const uint32_t *word, uint32_t shift, const kdi_drop *drop, const float *x,
                        float *y, size_t count)

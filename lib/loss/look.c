@@ -151,6 +151,8 @@ kd_status kdi_loss_look(const kdi_view *view, const kdi_case *c, kdi_look *look,
             look->kern->exps_f32(&look->q, c->k, look->eq, &q);
         }
         read_q(look, &q);
+        look->entropy_p = 0.0; /* the metrics add up what there is */
+        look->kl = 0.0;
         return KD_OK;
     }
     if (c->targets->kind == KD_TARGET_TOPK) {

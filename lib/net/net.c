@@ -66,6 +66,7 @@ size_t kdi_net_inputs(const kd_net *net)
 
 size_t kdi_net_outputs(const kd_net *net)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): nodes are there if there is one */
     return net->n_nodes ? net->nodes[net->n_nodes - 1].layer.out : net->inputs;
 }
 

@@ -25,7 +25,7 @@ size_t kdi_net_tiles(size_t width, double work)
     if (work < LEAST_WORK) {
         return 1;
     }
-    size_t pairs = (width + TILE) / (2 * TILE);
+    size_t pairs = (width + TILE) / ((size_t)2 * TILE);
     size_t tiles = pairs ? 2 * pairs : 2;
     tiles = tiles > KDI_NET_TILES ? KDI_NET_TILES : tiles;
     size_t each = round_up((width + tiles - 1) / tiles, LANES);

@@ -43,10 +43,12 @@ static double plain_value(const kd_schedule *s, uint64_t step)
     if (s->from == 0.0f && s->factor > 1.0f && s->kind <= KD_SCHEDULE_EXPONENTIAL) {
         return 0.0; /* nothing grows from nothing, not even when the power overflows */
     }
-    double part = s->steps ? (double)step / (double)s->steps : 0.0; /* CONSTANT may have none */
+    uint64_t steps = s->steps ? s->steps : 1; /* CONSTANT may have none */
+    uint64_t whole = step / steps;
+    double part = (double)step / (double)steps;
     switch (s->kind) {
     case KD_SCHEDULE_STEP:
-        return from * pow((double)s->factor, (double)(step / s->steps));
+        return from * pow((double)s->factor, (double)whole);
     case KD_SCHEDULE_EXPONENTIAL:
         return from * pow((double)s->factor, part);
     case KD_SCHEDULE_COSINE:
