@@ -66,7 +66,7 @@ static void add_view(sum *s, const kdi_case *c, const kdi_look *look, double q, 
         add_part(s, look, &look->q, look->eq, q / look->sum_q);
     }
     if (p != 0.0 && c->targets->kind == KD_TARGET_PROBABILITIES) {
-        add_part(s, look, NULL, c->v.x, p);
+        add_part(s, look, &look->p, c->v.x, p);
     } else if (p != 0.0) {
         add_part(s, look, &look->p, look->ep, p / look->sum_p);
     }
@@ -122,7 +122,6 @@ static const float *row_of(const kdi_case *c, const part *p, size_t begin, size_
         kdi_loss_topk_exps(c, p->look, begin, count, room, &unused);
         return room;
     }
-    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): a part has a bucket or scores */
     kdi_scores s = *p->scores;
     s.x += begin;
     p->look->kern->exps_f32(&s, count, room, &unused);

@@ -186,7 +186,6 @@ static kd_cache_options read_options(const unsigned char *bytes)
 kd_status kdi_teacher_get_header(kdi_cache_form *out, const unsigned char bytes[KDI_CACHE_HEADER],
                                  kd_error *error)
 {
-    unsigned char again[KDI_CACHE_HEADER];
     uint64_t version = kdi_io_load(bytes + 8, 4);
     if (memcmp(bytes, magic, 8) != 0) {
         return kdi_base_fail(error, KD_ERR_FORMAT, 0, "not a recording of soft targets");
@@ -202,6 +201,7 @@ kd_status kdi_teacher_get_header(kdi_cache_form *out, const unsigned char bytes[
     kd_cache_options o = read_options(bytes);
     bool possible = kdi_teacher_form_of(out, &o, NULL) == KD_OK;
     if (possible) { /* one way to write each header: reserved bytes are 0, and so on */
+        unsigned char again[KDI_CACHE_HEADER];
         kdi_teacher_put_header(out, again);
         possible = memcmp(again, bytes, sizeof again) == 0;
     }
