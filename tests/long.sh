@@ -71,7 +71,7 @@ begin_table() {
 # The long run
 
 \`bash tests/long.sh\` wrote this on $(date -u '+%Y-%m-%d %H:%M') UTC, at commit $(commit | paste -sd ' '), on
-$(nproc) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr), $(gcc --version | head -n 1), $(clang --version | head -n 1).
+$(getconf _NPROCESSORS_ONLN) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr), $(gcc --version | head -n 1), $(clang --version | head -n 1).
 $([ "$part" = 1 ] || echo "This was a trial: 1/$part of everything.")
 
 | step | result | what it counted | seconds |
