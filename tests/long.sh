@@ -66,12 +66,19 @@ commit() {
     git diff --quiet HEAD -- . ':!docs/long.md' || echo "and changes that are not committed"
 }
 
+machine() {
+    echo "$(getconf _NPROCESSORS_ONLN) x" \
+        "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
+        "$(uname -sr), $(gcc --version | head -n 1), $(clang --version | head -n 1)"
+}
+
 begin_table() {
     cat >"$output" <<TEXT
 # The long run
 
-\`bash tests/long.sh\` wrote this on $(date -u '+%Y-%m-%d %H:%M') UTC, at commit $(commit | paste -sd ' '), on
-$(getconf _NPROCESSORS_ONLN) x $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr), $(gcc --version | head -n 1), $(clang --version | head -n 1).
+\`bash tests/long.sh\` wrote this on $(date -u '+%Y-%m-%d %H:%M') UTC, at commit
+$(commit | paste -sd ' '), on
+$(machine).
 $([ "$part" = 1 ] || echo "This was a trial: 1/$part of everything.")
 
 | step | result | what it counted | seconds |
@@ -81,8 +88,8 @@ TEXT
 
 # What a program said of its run: its last lines, without cmocka's frame.
 said() {
-    grep -v -E '^\[|^$|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating|^.*Entering directory' "$1" | tail -n 4 | cut -c 1-160 |
-        sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
+    grep -v -E '^\[|^$|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating|Entering directory' "$1" |
+        tail -n 4 | cut -c 1-160 | sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
 }
 
 # step NAME COMMAND...: a row of the table.
@@ -132,9 +139,11 @@ fuzzers() {
 
 # ---- steps ----
 
+corpora=tests/fuzz/corpus
+
 # mutants TARGET COUNT: made from the corpus by our own mutator; half with checksums put right.
 mutants() {
-    sanitized >/dev/null && "$work/sanitized/tests/fuzz/fuzz_$1" "tests/fuzz/corpus/$1" "$2"
+    sanitized >/dev/null && "$work/sanitized/tests/fuzz/fuzz_$1" "$corpora/$1" "$2"
 }
 
 # fuzz TARGET RUNS LONGEST: libFuzzer on the corpus, which is not changed; finds stay in the folder.
@@ -142,13 +151,14 @@ fuzz() {
     local found=$work/found/$1 log=$work/logs/libfuzzer-$1 result=0
     mkdir -p "$found"
     fuzzers >/dev/null || return
-    "$work/fuzz/tests/fuzz/fuzz-$1" "$found" "tests/fuzz/corpus/$1" -runs="$2" -max_len="$3" \
+    "$work/fuzz/tests/fuzz/fuzz-$1" "$found" "$corpora/$1" -runs="$2" -max_len="$3" \
         -max_total_time="$(of "$seconds_of_fuzz")" -malloc_limit_mb=64 -timeout=10 \
         -artifact_prefix="$found/" -print_final_stats=1 >"$log" 2>&1 || result=$?
     grep -E 'ERROR|SUMMARY|not so' "$log"
     # "cov" counts edges of the library and of the target that some input reached.
     sed -n 's/^#[0-9]*[ \t]*\(DONE\|INITED\) *\(cov: [0-9]*\).*/\2/p' "$log" | tail -n 1
-    sed -n 's/^stat::number_of_executed_units: */executions /p; s/^stat::average_exec_per_sec: */a second /p' "$log"
+    sed -n -e 's/^stat::number_of_executed_units: */executions /p' \
+        -e 's/^stat::average_exec_per_sec: */a second /p' "$log"
     return $result
 }
 
@@ -164,7 +174,8 @@ suite() {
 }
 
 python_io() {
-    plain >/dev/null && "$python" tests/io/test_python.py --driver "$work/plain/tests/io_driver" --times "$1"
+    plain >/dev/null &&
+        "$python" tests/io/test_python.py --driver "$work/plain/tests/io_driver" --times "$1"
 }
 
 python_ckpt() {
@@ -172,7 +183,8 @@ python_ckpt() {
 }
 
 python_roundtrip() {
-    plain >/dev/null && "$python" examples/python/roundtrip.py --distil "$work/plain/examples/distil"
+    plain >/dev/null &&
+        "$python" examples/python/roundtrip.py --distil "$work/plain/examples/distil"
 }
 
 [ -n "$list" ] || begin_table
@@ -182,7 +194,7 @@ step "build: gcc" plain
 step "build: gcc with sanitizers" sanitized
 step "build: clang with libFuzzer" fuzzers
 
-# Damaged files: 100,000 mutants of each format under AddressSanitizer and UndefinedBehaviorSanitizer.
+# Damaged files: 100,000 mutants of each format, under address and undefined behaviour sanitizers.
 for target in checkpoint recording safetensors npy idx tape; do
     step "mutants: $target" mutants $target "$(of 100000)"
 done
