@@ -117,7 +117,8 @@ KD_BEGIN
  * if another writer has it open), _MEMORY.
  *
  * Ownership: the caller owns the recording; the context is retained. Threads: any. Cost: one pass
- * over what is there; memory 16 to 32 bytes a case; waits for the disk unless it is finished. A
+ * over what is there; memory 16 to 32 bytes a case, and for TOPK 4 bytes for each of options.top;
+ * waits for the disk unless it is finished. A
  * failure may leave a new file empty.
  */
 KD_API kd_status kd_cache_open(kd_context *context, const char *path,

@@ -113,7 +113,7 @@ static const row rows[] = {
     WORDS(kd_match_logits, NULL),
     ROW(kd_metrics, kd_loss_in, loss_in, READ, NULL),
     ROW(kd_metrics, kd_targets, own.loss_in.targets, READ, NULL),
-    ROW(kd_metrics, kd_metrics_out, metrics_out, FILLED, NULL),
+    ROW(kd_metrics, kd_metrics_out, metrics_out, FILLED_ONLY, NULL),
     WORDS(kd_metrics, NULL),
     ROW(kd_ensemble_mean, kd_ensemble_in, ensemble_in, READ, NULL),
     WORDS(kd_ensemble_mean, NULL),

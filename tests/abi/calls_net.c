@@ -118,9 +118,9 @@ static kd_status call_kd_teacher_targets(world *w, kd_error *error)
 static const row rows[] = {
     WORDS(kd_net_create, NULL),
     WORDS(kd_net_clone, NULL),
-    ROW(kd_net_get_info, kd_net_info, net_info, FILLED, NULL),
+    ROW(kd_net_get_info, kd_net_info, net_info, FILLED_ONLY, NULL),
     WORDS(kd_net_get_info, NULL),
-    ROW(kd_net_get_node, kd_node, node, FILLED, NULL),
+    ROW(kd_net_get_node, kd_node, node, FILLED_ONLY, NULL),
     WORDS(kd_net_get_node, NULL),
     ROW(kd_net_get_param, kd_param, param, FILLED_ONLY, NULL),
     ROW(kd_net_find_param, kd_param, param, FILLED_ONLY, NULL),
@@ -136,7 +136,7 @@ static const row rows[] = {
     WORDS(kd_optimizer_create, NULL),
     WORDS(kd_teacher_workspace_create, NULL),
     ROW(kd_teacher_targets, kd_batch, batch, READ, NULL),
-    ROW(kd_teacher_targets, kd_targets, got_targets, FILLED, NULL),
+    ROW(kd_teacher_targets, kd_targets, got_targets, FILLED_ONLY, NULL),
     WORDS(kd_teacher_targets, NULL),
 };
 

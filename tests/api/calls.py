@@ -22,6 +22,7 @@ CALLS = {
     "kd_hash": ["1", "w->x", "sizeof w->x"],
     "kd_context_create": ["S:context_options", "M:context", E],
     "kd_context_destroy": ["w->context"],
+    "kd_cancel": ["w->context", "0"],
     "kd_blas_set_single": ["S:blas_threads", "&w->previous", E],
     "kd_distiller_create": ["w->net", "w->teacher", "S:distiller_options", "M:distiller", E],
     "kd_distiller_destroy": ["w->distiller"],
