@@ -118,8 +118,7 @@ KD_BEGIN
  *
  * Ownership: the caller owns the recording; the context is retained. Threads: any. Cost: one pass
  * over what is there; memory 16 to 32 bytes a case, and for TOPK 4 bytes for each of options.top;
- * waits for the disk unless it is finished. A
- * failure may leave a new file empty.
+ * waits for the disk unless it is finished. A failure may leave a new file empty.
  */
 KD_API kd_status kd_cache_open(kd_context *context, const char *path,
                                const kd_cache_options *options, kd_cache **out_cache,

@@ -188,7 +188,8 @@ def body(f, change, arguments, inside):
         if inside:
             done = f"kd_status status = {call};\n    return status ? status : w->again;"
     elif f.returns == "void":
-        done = f"{call};\n    {'' if arguments == 'NULL' else GONE.get(f.name, '')}\n    return KD_OK;"
+        gone = '' if arguments == 'NULL' else GONE.get(f.name, '')
+        done = f"{call};\n    {gone}\n    return KD_OK;"
     elif f.returns == "const char *":
         done = f"return {call} ? KD_OK : KD_ERR_NULL;"
     else:
