@@ -56,7 +56,8 @@ memory() {
     headers=$(pkg-config --cflags openblas || pkg-config --cflags blas)
     printf 'Name: cblas\nDescription: for tests\nVersion: 1\nLibs: -L%s -lcblas\nCflags: %s\n' \
         "$build/cblas" "$headers" >"$build/cblas/blas-netlib.pc"
-    CFLAGS="-fsanitize=memory -fsanitize-memory-track-origins -g" LDFLAGS=-fsanitize=memory \
+    CFLAGS="-fsanitize=memory -fsanitize-memory-track-origins -g" \
+        LDFLAGS="-fsanitize=memory -L$build/cblas -Wl,--no-as-needed -lcblas" \
         PKG_CONFIG_PATH=$build/cblas LD_LIBRARY_PATH=$build/cblas run memory --compiler clang \
         -Db_sanitize=memory -Db_lundef=false -Dblas=blas-netlib --no-suite checks
 }
