@@ -29,7 +29,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 tools=${tools:-clang-tidy cppcheck gcc}
-[ -f "$build/build.ninja" ] || meson setup "$build" "$root" -Dtests=false -Dexamples=false >/dev/null
+[ -f "$build/build.ninja" ] ||
+    meson setup "$build" "$root" -Dtests=false -Dexamples=false >/dev/null
 
 cd "$root"
 # The kernels of an instruction set are the same text thrice; intrinsics mean nothing to analysers.
@@ -48,7 +49,8 @@ none_in() {
 
 clang_tidy() {
     printf '%s\n' $others |
-        xargs -n 8 clang-tidy -p "$build" --quiet "--extra-arg=-include$hint" >"$log" 2>/dev/null || true
+        xargs -n 8 clang-tidy -p "$build" --quiet "--extra-arg=-include$hint" \
+            >"$log" 2>/dev/null || true
     printf '%s\n' $first | xargs clang-tidy -p "$build" --quiet >>"$log" 2>/dev/null || true
     none_in "$log"
 }
@@ -66,7 +68,8 @@ gcc_analyzer() {
         include=
         ! printf '%s\n' $others | grep -q -x -F "$file" || include="-include $hint"
         # shellcheck disable=SC2086 # a list of words
-        gcc -std=c11 -O1 -fanalyzer -Iinclude -Ilib $include $cflags -c "$file" -o /dev/null 2>>"$log" ||
+        gcc -std=c11 -O1 -fanalyzer -Iinclude -Ilib $include $cflags -c "$file" -o /dev/null \
+            2>>"$log" ||
             echo "error: $file does not compile" >>"$log"
     done
     none_in "$log"

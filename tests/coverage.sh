@@ -30,6 +30,6 @@ find "$build" -name '*.gcda' -delete 2>/dev/null || true
 sh "$root/tests/run.sh" --no-install --build "$build" --compiler gcc -Db_coverage=true \
     -Dc_args=-fprofile-update=atomic -Dexamples=false --no-suite checks
 cd "$root"
-gcovr --root . --object-directory "$build" --filter 'lib/' --exclude-throw-branches --gcov-ignore-parse-errors \
+gcovr --root . --object-directory "$build" --filter 'lib/' --gcov-ignore-parse-errors \
     --json "$build/coverage.json" --html-details "$build/coverage.html" >/dev/null
 python3 tests/support/coverage.py "$build/coverage.json"

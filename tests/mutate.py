@@ -5,9 +5,9 @@
 A mutant is one change of one line: an operator, a constant, a condition, a statement, a status
 (tests/mutation/mutants.py). It is planted in a copy of the tree, what depends on it is built, and
 the tests run until one fails: those of its own room first, the fastest first, then distill, then
-all others; slow tests run for their own room only. A mutant that no test notices is listed with its
-line. Before that it gets a second chance with AddressSanitizer and the fast tests of its room, since
-a byte read too many shows there only.
+all others; slow tests run for their own room only. A mutant that no test notices is listed with
+its line. Before that it gets a second chance with AddressSanitizer and the fast tests of its room,
+since a byte read too many shows there only.
 
 The choice of mutants follows from --seed. Half of them lie in the readers of files and in the
 arithmetic of sizes, of which every mutant has to be noticed; of the others nine in ten.
@@ -52,7 +52,7 @@ def arguments():
     p.add_argument("--count", type=int, default=320, help="mutants to try (320); 0: all of them")
     p.add_argument("--seed", type=int, default=1, help="of the choice (1)")
     p.add_argument("--files", nargs="*", default=FILES, help="only in these, such as lib/io/json.c")
-    p.add_argument("--minutes", type=float, default=0, help="stop choosing new ones after this time")
+    p.add_argument("--minutes", type=float, default=0, help="begin no other after this time")
     p.add_argument("--log", type=pathlib.Path, help="write each result there, a line of JSON each")
     p.add_argument("--again", type=pathlib.Path, metavar="LOG",
                    help="only those that survived in the run that wrote LOG")
@@ -261,7 +261,8 @@ def main():
     build.baseline()
     sanitized = None
     if not options.no_sanitizer:
-        sanitized = Build(copy, work / "build-sanitized", [*python, "-Db_sanitize=address,undefined"])
+        sanitized = Build(copy, work / "build-sanitized",
+                          [*python, "-Db_sanitize=address,undefined"])
         sanitized.baseline({t["name"] for t in build.tests if t["seconds"] < 1})
     print(f"ready; the tests take {sum(t['seconds'] for t in build.tests):.0f} s", flush=True)
     results, seconds = try_all(options, copy, chosen, build, sanitized)

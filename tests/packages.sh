@@ -10,6 +10,8 @@ ci="$tests python3-venv clang clang-format git libblis-dev libblas-dev libopenbl
 abigail-tools"
 bench="$build g++ python3 python3-venv git valgrind"
 
+analysis="$tests clang clang-tidy cppcheck gcovr valgrind libopenblas0-serial"
+
 usage() {
     cat <<TEXT
 usage: sh tests/packages.sh [--print] LIST
@@ -20,7 +22,9 @@ Installs those packages of LIST that are missing, with apt-get, through sudo unl
   build   what the library and its examples need, also to download MNIST
   tests   that, and what the tests need
   bench   what build needs, and what bench/ needs to race PyTorch and to count instructions
-  ci      that, clang with clang-format 14 (Debian 12), BLIS, the reference BLAS, libabigail
+  analysis  what tests needs, and the tools of the longer commands (docs/testing.md)
+  ci      what tests needs, clang with clang-format 14 (Debian 12), BLIS, the reference BLAS,
+          libabigail
 TEXT
 }
 
@@ -33,6 +37,7 @@ for word; do
     build) list=$build ;;
     tests) list=$tests ;;
     bench) list=$bench ;;
+    analysis) list=$analysis ;;
     ci) list=$ci ;;
     *) echo "packages.sh: no such list or option: $word" >&2 && usage >&2 && exit 2 ;;
     esac

@@ -9,9 +9,9 @@ usage: sh tests/sanitize.sh [--build DIR] KIND...
 
 Builds below DIR (build-sanitize) and runs tests; ends with 0 if none failed.
 
-  thread     ThreadSanitizer: threads that share, the pool, training. With the serial OpenBLAS, where
-             it is installed, products are libkd's own, and the sanitizer sees them too.
-  memory     MemorySanitizer (clang): all rooms, with a small CBLAS of the tests' own (support/cblas.c)
+  thread     ThreadSanitizer: threads that share, the pool, training. With the serial OpenBLAS,
+             where it is installed, products are libkd's own, and the sanitizer sees them too.
+  memory     MemorySanitizer (clang): all rooms, with a small CBLAS of the tests' own
   undefined  clang's further checks: integers that wrap or lose bits, division by zero
   valgrind   memcheck on a quick selection, helgrind on the pool
 TEXT
@@ -31,9 +31,9 @@ while [ $# -gt 0 ]; do
 done
 [ -n "$kinds" ] || { usage >&2 && exit 2; }
 
-QUICK="base_border base_memory base_say io_bytes io_npy io_tensors io_malformed_tensors ckpt_net ckpt_training
-    loss_golden loss_refusals loss_scratch net_net optim_optimizer teacher_teacher teacher_cache distill_step
-    distill_create"
+QUICK="base_border base_memory base_say io_bytes io_npy io_tensors io_malformed_tensors ckpt_net
+    ckpt_training loss_golden loss_refusals loss_scratch net_net optim_optimizer teacher_teacher
+    teacher_cache distill_step distill_create"
 libraries=/usr/lib/$(uname -m)-linux-gnu
 
 run() { # DIR OPTIONS...

@@ -20,7 +20,7 @@
  *
  * Fork. A child process may use whatever it inherits. One trap is the BLAS's own: if it is built on
  * OpenMP and the parent ran products on several of its threads, the child's first such product
- * waits for ever, with or without libkd. kd_blas_set_single() as the child's first call avoids that.
+ * waits for ever, with or without libkd, unless the child calls kd_blas_set_single() before.
  */
 #ifndef KD_CONTEXT_H
 #define KD_CONTEXT_H

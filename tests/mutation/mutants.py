@@ -61,8 +61,9 @@ def operators(code):
 def constants(code):
     for m in re.finditer(r"(?<![\w.])(0[xX][0-9a-fA-F]+|0|[1-9]\d*)(?=[uU]?(?![\w.]))", code):
         value = int(m.group(), 0)
-        # Sizes of arrays of characters are round numbers: one more or less changes nothing.
-        size = re.search(r"\bchar [^;()]*\[$", code[:m.start()].rpartition("\n")[2])
+        # Sizes of arrays of characters are round numbers, and elements are of one size.
+        before = code[:m.start()].rpartition("\n")[2]
+        size = re.search(r"\bchar [^;()]*\[$|\bsizeof \w+\[$", before)
         for other in () if size else (value + 1, value - 1):
             if other >= 0:
                 text = hex(other) if m.group()[:2] in ("0x", "0X") else str(other)
