@@ -64,6 +64,8 @@ def constants(code):
         # Sizes of arrays of characters are round numbers, and elements are of one size.
         before = code[:m.start()].rpartition("\n")[2]
         size = re.search(r"\bchar [^;()]*\[$|\bsizeof \w+\[$", before)
+        # The last error of a handle has words only, no argument.
+        size = size or re.search(r"kdi_base_fail\(&\w+(->|\.)error, \w+, $", before)
         for other in () if size else (value + 1, value - 1):
             if other >= 0:
                 text = hex(other) if m.group()[:2] in ("0x", "0X") else str(other)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A CBLAS of what libkd, its build and its tests ask for: for sanitizers that must see every read
- * and write (tests/sanitize.sh). Sums run in double, so that tests which compare with double are content.
+ * and write (tests/sanitize.sh). Sums run in double, so that tests that compare with double are
+ * content.
  */
 float cblas_sdot(int n, const float *x, int x_step, const float *y, int y_step);
 void cblas_sgemm(int layout, int trans_a, int trans_b, int m, int n, int k, float alpha,

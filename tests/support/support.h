@@ -23,10 +23,11 @@
 
 /* Sanitizers take their time: by how much more a limit of time may be missed. */
 #if defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) ||                         \
+    __has_feature(thread_sanitizer)
 #define SUPPORT_SLOW 20
 #endif
-#elif defined(__SANITIZE_ADDRESS__)
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SUPPORT_SLOW 20
 #endif
 #ifndef SUPPORT_SLOW
