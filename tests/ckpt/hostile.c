@@ -41,6 +41,7 @@ void hostile_refuse(const char *what, const model *m, kd_status due, const char 
                  e.text);
     }
     assert_non_null(strstr(e.text, "the reader"));
+    assert_int_equal(e.argument, 0); /* the file is at fault */
     refused++;
     io_free(&file);
 }

@@ -56,6 +56,8 @@ static void refuse(sample *s, const char *what, const model *m, kd_status due, c
         fail_msg("%s: %s instead of %s, \"%s\" (\"%s\")", what, kd_status_name(status),
                  kd_status_name(due), words, e.text);
     }
+    /* The file is at fault, or the training is another. */
+    assert_true(e.argument == 0 || due == KD_ERR_MISMATCH || due == KD_ERR_VERSION);
     support_same_bits(what, &s->rig.training, &before, sizeof before);
     io_bytes after = rig_save(&s->rig);
     assert_int_equal(after.size, s->file.size);

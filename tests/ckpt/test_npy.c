@@ -145,6 +145,13 @@ static void loading_refuses(void **state)
     }
 }
 
+static void refused_at(int32_t argument, kd_status status, kd_status due, const kd_error *e,
+                       const char *words)
+{
+    support_refused(status, due, e->text, words);
+    assert_int_equal(e->argument, argument);
+}
+
 static void wrong_calls(void **state)
 {
     (void)state;
@@ -157,19 +164,18 @@ static void wrong_calls(void **state)
     kd_reader reader = io_reader(&file);
     size_t size = file.size;
     const size_t too_large = (size_t)1 << 31;
-    support_refused(kd_save_npy(NULL, 3, 4, 0, NULL, &writer, &e), KD_ERR_NULL, e.text, "values");
-    support_refused(kd_save_npy(values, 3, 4, 0, NULL, NULL, &e), KD_ERR_NULL, e.text, "both");
-    support_refused(kd_save_npy(values, 3, 4, 0, "x", &writer, &e), KD_ERR_VALUE, e.text, "one of");
-    support_refused(kd_save_npy(values, 0, 4, 0, NULL, &writer, &e), KD_ERR_SIZE, e.text, "rows");
-    support_refused(kd_save_npy(values, 3, 0, 0, NULL, &writer, &e), KD_ERR_SIZE, e.text,
-                    "columns");
-    support_refused(kd_save_npy(values, 3, 4, 3, NULL, &writer, &e), KD_ERR_SIZE, e.text, "stride");
-    support_refused(kd_save_npy(values, too_large, 4, 0, NULL, &writer, &e), KD_ERR_TOO_LARGE,
-                    e.text, "rows");
-    support_refused(kd_save_npy(values, 3, too_large, 0, NULL, &writer, &e), KD_ERR_TOO_LARGE,
-                    e.text, "columns");
-    support_refused(kd_save_npy(values, 3, 4, too_large, NULL, &writer, &e), KD_ERR_TOO_LARGE,
-                    e.text, "stride");
+    refused_at(1, kd_save_npy(NULL, 3, 4, 0, NULL, &writer, &e), KD_ERR_NULL, &e, "values");
+    refused_at(5, kd_save_npy(values, 3, 4, 0, NULL, NULL, &e), KD_ERR_NULL, &e, "both");
+    refused_at(6, kd_save_npy(values, 3, 4, 0, "x", &writer, &e), KD_ERR_VALUE, &e, "one of");
+    refused_at(2, kd_save_npy(values, 0, 4, 0, NULL, &writer, &e), KD_ERR_SIZE, &e, "rows");
+    refused_at(3, kd_save_npy(values, 3, 0, 0, NULL, &writer, &e), KD_ERR_SIZE, &e, "columns");
+    refused_at(4, kd_save_npy(values, 3, 4, 3, NULL, &writer, &e), KD_ERR_SIZE, &e, "stride");
+    refused_at(2, kd_save_npy(values, too_large, 4, 0, NULL, &writer, &e), KD_ERR_TOO_LARGE, &e,
+               "rows");
+    refused_at(3, kd_save_npy(values, 3, too_large, 0, NULL, &writer, &e), KD_ERR_TOO_LARGE, &e,
+               "columns");
+    refused_at(4, kd_save_npy(values, 3, 4, too_large, NULL, &writer, &e), KD_ERR_TOO_LARGE, &e,
+               "stride");
     support_refused(kd_save_npy(values, 3, 4, 0, "/nowhere/x", NULL, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere/x");
     assert_int_equal(file.size, size);

@@ -284,6 +284,7 @@ static void check(io_bytes *file, kdi_io_origin origin, kd_status due, const cha
              shown > 8 ? (const char *)file->bytes + 8 : "");
     io_refused(what, status, due, &error, needle);
     assert_non_null(strstr(error.text, "; in the reader"));
+    assert_int_equal(error.argument, 0); /* the file is at fault */
     assert_null(tensors);
     io_all_returned(&memory);
     assert_true(memory.peak < 2 * file->size + (1u << 20));

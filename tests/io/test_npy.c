@@ -28,6 +28,7 @@ static void refuse(io_bytes *file, const char *what, kd_status due, const char *
     kd_error error = KD_ERROR_INIT;
     io_refused(what, open_npy(file, &npy, &error), due, &error, needle);
     assert_non_null(strstr(error.text, "; in the reader"));
+    assert_int_equal(error.argument, 0); /* the file is at fault */
     io_free(file);
     cases++;
 }
