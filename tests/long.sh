@@ -219,6 +219,20 @@ step "python: io" python_io "$(of 5)"
 step "python: nets and trainings" python_ckpt
 step "python: there and back through PyTorch" python_roundtrip
 
+# Faults: memory, the system's calls, both, power cuts; under sanitizers, and more of them without.
+step "faults: all, with sanitizers" suite sanitized trust
+step "faults: power cuts of recordings" test_of plain trust_power_recording --times "$(of 10)"
+step "faults: power cuts of saves" test_of plain trust_power_save --times "$(of 5)"
+step "soak: memory, descriptors, the process" test_of plain trust_flat --times "$(of 10)"
+
+# Threads, uninitialised memory, wrapping integers; analysers; coverage.
+for kind in thread memory undefined valgrind; do
+    step "sanitizer: $kind" sh tests/sanitize.sh --build "$work/sanitize" $kind
+done
+step "analysers" sh tests/analyse.sh --build "$work/analyse"
+step "coverage" sh tests/coverage.sh --build "$work/coverage"
+step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --count "$(of 320)"
+
 # More steps go here.
 
 if [ -z "$list" ]; then
