@@ -27,8 +27,8 @@ done
 command -v gcovr >/dev/null || { echo "coverage: skipped, gcovr is not installed" && exit 0; }
 
 find "$build" -name '*.gcda' -delete 2>/dev/null || true
-sh "$root/tests/run.sh" --no-install --build "$build" --compiler gcc -Db_coverage=true \
-    -Dc_args=-fprofile-update=atomic -Dexamples=false --no-suite checks
+CFLAGS="-O0 -fprofile-update=atomic" sh "$root/tests/run.sh" --no-install --build "$build" \
+    --compiler gcc -Db_coverage=true -Dexamples=false --no-suite checks
 cd "$root"
 gcovr --root . --object-directory "$build" --filter 'lib/' --gcov-ignore-parse-errors \
     --json "$build/coverage.json" --html-details "$build/coverage.html" >/dev/null

@@ -76,10 +76,11 @@ def choose(options):
     files = [p.relative_to(ROOT).as_posix() for p in sorted((ROOT / "lib").rglob("*.c"))]
     files = [f for f in files if matches(f, options.files) and f not in LEFT_OUT]
     every = [m for f in files for m in mutants.of_file(ROOT, f)]
+    skipped = equivalents()
     if options.again:
         lines = options.again.read_text(encoding="utf-8").splitlines()
         keys = {r["key"] for r in map(json.loads, lines) if r["result"] == "survived"}
-        return every, [m for m in every if m.key() in keys]
+        return every, [m for m in every if m.key() in keys - skipped]
     dice = random.Random(options.seed)
     readers = [m for m in every if matches(m.path, READERS)]
     others = [m for m in every if not matches(m.path, READERS)]
@@ -87,7 +88,6 @@ def choose(options):
     half = max(count // 2, count - len(others))
     chosen = dice.sample(readers, min(half, len(readers)))
     chosen += dice.sample(others, min(count - len(chosen), len(others)))
-    skipped = equivalents()
     chosen = [m for m in chosen if m.key() not in skipped]
     if options.minutes:
         dice.shuffle(chosen)  # what is left out is then of no one room

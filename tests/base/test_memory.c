@@ -152,6 +152,9 @@ static void nothing_overlaps_nothing(void **state)
     assert_true(kdi_base_overlap(a, a));
     assert_false(kdi_base_overlap(a, none));
     assert_false(kdi_base_overlap(none, a));
+    kdi_span empty = {x, 1, 0, 4, sizeof *x};
+    assert_false(kdi_base_overlap(a, empty));
+    assert_false(kdi_base_overlap(empty, a));
 }
 
 /* ---- memory ---- */

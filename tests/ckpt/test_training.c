@@ -116,9 +116,11 @@ static void refuse(const kd_training *t, kd_status due, const char *words)
     kd_reader reader = io_reader(&file);
     kd_error e = KD_ERROR_INIT;
     support_refused(kd_save_training(t, NULL, &writer, &e), due, e.text, words);
+    assert_int_equal(e.argument, 1);
     assert_int_equal(file.size, 0);
     e.text[0] = '\0';
     support_refused(kd_load_training(&given, NULL, &reader, &e), due, e.text, words);
+    assert_int_equal(e.argument, 1);
     support_same_bits(words, &given, t, sizeof given);
 }
 

@@ -31,6 +31,9 @@ static void refuse(kd_net *student, kd_teacher *teacher, const kd_distiller_opti
     support_refused(kd_distiller_create(student, teacher, o, &d, &error), status, error.text,
                     words);
     assert_int_equal(error.status, status);
+    if (status == KD_ERR_SHAPE) {
+        assert_int_equal(error.argument, 2); /* the teacher does not fit */
+    }
     assert_null(d);
     assert_int_equal(memory.live, live);
 }

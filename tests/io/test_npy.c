@@ -250,6 +250,12 @@ static const struct {
     {SHAPE("(2,)"), 9, KD_ERR_FORMAT, "8 bytes, but 9 follow"},
     {SHAPE("(1,)"), 8, KD_ERR_FORMAT, "4 bytes, but 8 follow"},
     {SHAPE("(0, 5)"), 4, KD_ERR_FORMAT, "0 bytes, but 4 follow"},
+    /* headers that end too soon */
+    {"{'descr': '<f4', 'fortran_order': Fal", 8, KD_ERR_FORMAT, ""},
+    {"{'descr': '<f4', 'fortran_order", 8, KD_ERR_FORMAT, ""},
+    {DESCR("'<\x7F"
+           "4'"),
+     8, KD_ERR_FORMAT, "a plain string"},
     /* elements */
     {DESCR("'|O'"), 8, KD_ERR_UNSUPPORTED, "elements |O"},
     {DESCR("'>f4'"), 8, KD_ERR_UNSUPPORTED, "elements >f4"},

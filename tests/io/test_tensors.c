@@ -414,6 +414,26 @@ static void old_checksums_in_a_foreign_file(void **state)
     io_free(&file);
 }
 
+/* Words for an error hold 63 bytes of a name, and no part of a character. */
+static void quotes_end_with_a_character(void **state)
+{
+    (void)state;
+    for (size_t before = 59; before < 64; before++) {
+        char name[80] = {0};
+        memset(name, 'x', before);
+        memcpy(name + before, "\xF0\x9F\x98\x80y", 5);
+        kdi_io_quote quote = kdi_io_quoted(name);
+        size_t due = before == 59 ? 63 : before;
+        assert_int_equal(strlen(quote.text), due);
+        assert_memory_equal(quote.text, name, due);
+    }
+    char stray[80];
+    memset(stray, 0x80, sizeof stray - 1); /* no character begins anywhere */
+    stray[79] = 0;
+    assert_int_equal(strlen(kdi_io_quoted(stray).text), 0);
+    assert_string_equal(kdi_io_quoted("a\nb\x7F").text, "a?b?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +446,7 @@ int main(void)
         cmocka_unit_test(refused_items),
         cmocka_unit_test(refused_words),
         cmocka_unit_test(damage_in_a_tensor),
+        cmocka_unit_test(quotes_end_with_a_character),
         cmocka_unit_test(old_checksums_in_a_foreign_file),
     };
     libc = kdi_base_libc_allocator();
