@@ -111,6 +111,7 @@ static void how_far_it_is(void **state)
                                              "0x1p-1075",
                                              "0x1.8p-1074",
                                              "0x1.00000000000000p+0",
+                                             "0x1p",
                                              "0x1p+1x",
                                              "0x1p+1/",
                                              "0x1p+99999",

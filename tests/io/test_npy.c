@@ -398,13 +398,40 @@ static int report(void **state)
     return 0;
 }
 
+/* Every beginning of a good header, as the whole of it. */
+static void headers_end_anywhere(void **state)
+{
+    (void)state;
+    static const char header[] = SHAPE("(2,)");
+    for (size_t size = 1; size < sizeof header; size++) {
+        const unsigned char digits[2] = {(unsigned char)size, 0};
+        const float numbers[2] = {0};
+        kdi_io_npy npy;
+        kd_error error = KD_ERROR_INIT;
+        io_bytes file = {0};
+        io_add(&file, "\x93NUMPY\x01\0", 8);
+        io_add(&file, digits, 2);
+        io_add(&file, header, size);
+        io_add(&file, numbers, sizeof numbers);
+        kd_status status = open_npy(&file, &npy, &error);
+        assert_true(status == KD_ERR_FORMAT || status == KD_ERR_UNSUPPORTED);
+        assert_int_equal(error.argument, 0);
+        io_free(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(as_numpy_writes_it), cmocka_unit_test(sizes_there_and_back),
-        cmocka_unit_test(doubles_and_halves), cmocka_unit_test(the_freedoms_of_the_notation),
-        cmocka_unit_test(versions),           cmocka_unit_test(headers),
-        cmocka_unit_test(beginnings),         cmocka_unit_test(lengths_of_the_header),
+        cmocka_unit_test(headers_end_anywhere),
+        cmocka_unit_test(as_numpy_writes_it),
+        cmocka_unit_test(sizes_there_and_back),
+        cmocka_unit_test(doubles_and_halves),
+        cmocka_unit_test(the_freedoms_of_the_notation),
+        cmocka_unit_test(versions),
+        cmocka_unit_test(headers),
+        cmocka_unit_test(beginnings),
+        cmocka_unit_test(lengths_of_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, report);
 }

@@ -295,6 +295,36 @@ static void calls_fail(void **state)
     print_message("%zu calls failed\n", runs);
 }
 
+/* Each call of verifying a file whose end is damaged, or whose cases are larger than any buffer. */
+static void reads_fail(void **state)
+{
+    (void)state;
+    static const size_t which[] = {0, 5};
+    recording_begin();
+    for (size_t f = 0; f < COUNT(which); f++) {
+        size_t size;
+        form = &recording_forms[which[f]];
+        data = recording_fill(form, f, 2);
+        recording_make(form, &data);
+        unsigned char *bytes = recording_get(&size);
+        bytes[size - SEAL] ^= f == 0;
+        recording_put(bytes, size);
+        for (size_t at = 1;; at++) {
+            now = (fault){.armed = true, .at = at, .number = EIO};
+            kd_status status = verify();
+            now.armed = false;
+            if (!now.what) {
+                assert_int_equal(status, f == 0 ? KD_ERR_CHECKSUM : KD_OK);
+                break;
+            }
+            support_refused(status, KD_ERR_IO, error.text, "/a");
+        }
+        free(bytes);
+        recording_drop(&data);
+    }
+    recording_end();
+}
+
 /* One append that fails leaves the file as it was, with its seal, and the same handle goes on. */
 static void a_failed_append(void **state)
 {
@@ -389,8 +419,11 @@ static void the_order_of_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_runs_out),    cmocka_unit_test(calls_fail),
-        cmocka_unit_test(a_failed_append),    cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(calls_fail),
+        cmocka_unit_test(reads_fail),
+        cmocka_unit_test(a_failed_append),
+        cmocka_unit_test(leftovers_of_a_failed_append),
         cmocka_unit_test(the_order_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
