@@ -178,6 +178,12 @@ static void wrong_calls(void **state)
                "stride");
     support_refused(kd_save_npy(values, 3, 4, 0, "/nowhere/x", NULL, &e), KD_ERR_NO_FILE, e.text,
                     "/nowhere/x");
+    kd_writer mute = writer;
+    kd_reader blind = reader;
+    mute.write = NULL;
+    blind.read = NULL;
+    refused_at(6, kd_save_npy(values, 3, 4, 0, NULL, &mute, &e), KD_ERR_NULL, &e, "write");
+    refused_at(2, kd_load_npy(NULL, &blind, out, 12, &info, &e), KD_ERR_NULL, &e, "read");
     assert_int_equal(file.size, size);
     support_refused(kd_load_npy(NULL, NULL, out, 12, &info, &e), KD_ERR_NULL, e.text, "both");
     support_refused(kd_load_npy("x", &reader, out, 12, &info, &e), KD_ERR_VALUE, e.text, "one of");
