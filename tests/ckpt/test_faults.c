@@ -68,6 +68,7 @@ static void memory_runs_out(void **state)
                 check_success(w, &file);
             } else {
                 support_refused(status, KD_ERR_MEMORY, e.text, "no memory for");
+                assert_int_equal(e.argument, 0);
                 assert_int_equal(atomic_load(&works_memory->live), live);
                 assert_true(works_same());
                 failures++;
@@ -164,6 +165,7 @@ static void memory_runs_out_by_path(void **state)
                 assert_true(files_has("f", works_file(w)->bytes, works_file(w)->size));
             } else {
                 support_refused(status, KD_ERR_MEMORY, e.text, "no memory for");
+                assert_int_equal(e.argument, 0);
                 assert_true(works_same());
                 assert_true(w->reads || files_has("f", "old", 3));
             }

@@ -88,6 +88,7 @@ static void memory_runs_out(void **state)
             status = run(w, &memory, &file, &error);
             if (status != KD_OK) {
                 io_refused(w->name, status, KD_ERR_MEMORY, &error, "no memory for");
+                assert_int_equal(error.argument, 0);
                 assert_true(memory.calls >= at);
                 failures++;
             } else {
