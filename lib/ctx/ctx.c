@@ -8,9 +8,10 @@ struct kd_context {
     kdi_pool *pool; /* NULL for one thread */
     const kdi_kernels *kern;
     bool own_products;
-    atomic_int
-        cancelled; /* written by signal handlers too, so it must be lock-free: C11's int is */
+    atomic_int cancelled; /* written by signal handlers too */
 };
+
+_Static_assert(ATOMIC_INT_LOCK_FREE == 2, "a signal handler could wait for a lock in kd_cancel");
 
 static kd_status check(const kd_context_options *o, kd_error *error)
 {
