@@ -40,6 +40,8 @@ static const row rows[] = {
     {1, 0.5f, KD_TARGET_TOPK, {-1.5e38f}, 3e38f, KD_ERR_VALUE},
     {1, 0.5f, KD_TARGET_TOPK, {1.5e38f}, -3e38f, KD_ERR_VALUE},
     {1, 0.5f, KD_TARGET_TOPK, {1e38f}, -1e38f, KD_OK},
+    {1, 4, KD_TARGET_TOPK, {0}, FLT_MAX, KD_OK},
+    {1, 4, KD_TARGET_TOPK, {0}, -FLT_MAX, KD_OK},
     {1, 1e-3f, KD_TARGET_LOGITS, {1e36f, 0, 0}, 0, KD_ERR_VALUE},
     {1, 1e-3f, KD_TARGET_LOGITS, {1e34f, 0, 0}, 0, KD_OK},
     {1, 1e-3f, KD_TARGET_LOGITS, {0, -INFINITY, -INFINITY}, 0, KD_OK},
