@@ -12,7 +12,7 @@ Builds below DIR (build-sanitize) and runs tests; ends with 0 if none failed.
   thread     ThreadSanitizer: threads that share, the pool, training. With the serial OpenBLAS,
              where it is installed, products are libkd's own, and the sanitizer sees them too.
   memory     MemorySanitizer (clang): all rooms, with a small CBLAS of the tests' own
-  undefined  clang's further checks: numbers that lose bits unsaid, division by zero
+  undefined  clang's further checks: numbers that wrap or lose bits unsaid, division by zero
   valgrind   memcheck on a quick selection
 TEXT
 }
@@ -64,8 +64,9 @@ memory() {
 
 undefined() {
     command -v clang >/dev/null || { echo "undefined: skipped, there is no clang" && return; }
-    checks=implicit-conversion,float-divide-by-zero,float-cast-overflow,bounds,nullability
-    CFLAGS="-fsanitize=$checks -fno-sanitize-recover=$checks" run undefined --compiler clang \
+    checks=integer,float-divide-by-zero,float-cast-overflow,bounds,nullability
+    CFLAGS="-fsanitize=$checks -fno-sanitize-recover=$checks \
+        -fsanitize-ignorelist=$root/tests/support/wraps.txt" run undefined --compiler clang \
         -Db_sanitize=undefined -Db_lundef=false --no-suite checks
 }
 

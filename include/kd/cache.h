@@ -149,7 +149,9 @@ KD_API kd_status kd_cache_append(kd_cache *cache, const uint64_t *ids, const kd_
  * and then it must be finished again.
  *
  * @param cache the recording, of at least one case.
- * @return KD_ERR_NULL, _STATE (no case), _IO; words in kd_cache_error.
+ * @return KD_ERR_NULL, _STATE (no case), _IO; words in kd_cache_error. Once the disk has failed,
+ * this handle can't finish it any more, as systems drop what they could not write: open it again,
+ * and if that goes well, kd_cache_verify after the machine has started anew tells what is there.
  *
  * Threads: one at a time. Cost: waits for the disk.
  */

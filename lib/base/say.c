@@ -43,7 +43,7 @@ static void put_signed(writer *w, int64_t value)
 {
     if (value < 0) {
         put(w, '-');
-        put_unsigned(w, (uint64_t)0 - (uint64_t)value);
+        put_unsigned(w, (uint64_t)(-(value + 1)) + 1);
     } else {
         put_unsigned(w, (uint64_t)value);
     }

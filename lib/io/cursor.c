@@ -43,10 +43,10 @@ kd_status kdi_io_take_size(kdi_io_cursor *c, size_t *out)
     size_t value = 0;
     bool fits = true;
     for (; c->at < c->size; c->at++) {
-        size_t digit = (size_t)c->text[c->at] - '0';
-        if (c->text[c->at] < '0' || digit > 9) {
+        if (c->text[c->at] < '0' || c->text[c->at] > '9') {
             break;
         }
+        size_t digit = (size_t)(c->text[c->at] - '0');
         fits = fits && kdi_base_mul(value, 10, &value) && kdi_base_add(value, digit, &value);
     }
     if (c->at == first || (c->text[first] == '0' && c->at > first + 1)) {

@@ -406,6 +406,7 @@ kd_status kdi_io_append(kdi_io_file *file, const void *bytes, size_t size, kd_er
 kd_status kdi_io_append_sync(kdi_io_file *file, kd_error *error)
 {
     if (sync_now(file->descriptor) < 0) {
+        file->unsure = true;
         return refused(error, errno, "bringing it to the disk", file->path);
     }
     return KD_OK;

@@ -79,6 +79,7 @@ typedef struct kdi_io_file {
     int descriptor;
     uint64_t size;
     const char *path;
+    bool unsure; /**< A sync has failed: what was written may be lost, whatever a later one says. */
 } kdi_io_file;
 
 /** Opens a regular file for reading. */

@@ -17,11 +17,11 @@ static void sift(const kdi_io_order *order, size_t at, size_t n)
 
 void kdi_io_sort(const kdi_io_order *order, size_t n)
 {
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(order, i, n);
+    for (size_t i = n / 2; i > 0; i--) {
+        sift(order, i - 1, n);
     }
-    for (size_t i = n; i-- > 1;) {
-        order->swap(order->user, 0, i);
-        sift(order, 0, i);
+    for (size_t left = n; left > 1; left--) {
+        order->swap(order->user, 0, left - 1);
+        sift(order, 0, left - 1);
     }
 }

@@ -177,7 +177,8 @@ static size_t delta_tiles(const kd_workspace *ws, size_t s)
 
 kd_status kdi_net_run_deltas(kd_workspace *ws, kd_error *error)
 {
-    for (size_t s = ws->n_stages; s-- > 0 && ws->stages[s].d;) {
+    for (size_t left = ws->n_stages; left > 0 && ws->stages[left - 1].d; left--) {
+        size_t s = left - 1;
         kdi_stage *stage = &ws->stages[s];
         stage_job job = {.ws = ws, .stage = s, .tiles = delta_tiles(ws, s)};
         kdi_ctx_run(ws->context, job.tiles, delta_tile, &job);

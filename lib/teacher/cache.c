@@ -226,6 +226,11 @@ kd_status kd_cache_finish(kd_cache *cache)
     if (cache->state.cases == 0) {
         return kdi_base_fail(error, KD_ERR_STATE, 1, "nothing was recorded yet");
     }
+    if (cache->file.unsure) {
+        return kdi_base_fail(error, KD_ERR_IO, 0,
+                             "the disk failed before, and may lack cases: open it again: %s",
+                             cache->path);
+    }
     if (cache->state.finished) {
         return kdi_io_append_sync(&cache->file, error);
     }

@@ -23,8 +23,8 @@ static void sift(const float *values, uint32_t *heap, size_t at, size_t n)
 
 static void build(const float *values, uint32_t *heap, size_t n)
 {
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(values, heap, i, n);
+    for (size_t i = n / 2; i > 0; i--) {
+        sift(values, heap, i - 1, n);
     }
 }
 
@@ -42,10 +42,10 @@ void kdi_teacher_find_top(const float *values, size_t k, size_t top, uint32_t *o
         }
     }
     build(NULL, heap, top);
-    for (size_t i = top; i-- > 1;) {
-        uint32_t last = heap[i];
-        heap[i] = heap[0];
+    for (size_t left = top; left > 1; left--) {
+        uint32_t last = heap[left - 1];
+        heap[left - 1] = heap[0];
         heap[0] = last;
-        sift(NULL, heap, 0, i);
+        sift(NULL, heap, 0, left - 1);
     }
 }

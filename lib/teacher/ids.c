@@ -18,14 +18,14 @@ static void sift(kdi_teacher_id *e, size_t at, size_t n)
 /* Heap sort: in place, O(n log n) whatever the order, no recursion. */
 size_t kdi_teacher_sort_ids(kdi_teacher_id *e, size_t n)
 {
-    for (size_t i = n / 2; i-- > 0;) {
-        sift(e, i, n);
+    for (size_t i = n / 2; i > 0; i--) {
+        sift(e, i - 1, n);
     }
-    for (size_t i = n; i-- > 1;) {
-        kdi_teacher_id last = e[i];
-        e[i] = e[0];
+    for (size_t left = n; left > 1; left--) {
+        kdi_teacher_id last = e[left - 1];
+        e[left - 1] = e[0];
         e[0] = last;
-        sift(e, 0, i);
+        sift(e, 0, left - 1);
     }
     for (size_t i = 1; i < n; i++) {
         if (e[i].id == e[i - 1].id) {

@@ -155,10 +155,10 @@ WRAPPED(ssize_t, write, (int file, const void *bytes, size_t size),
         return stops("write")
                    ? -1
                    : wrote(file, bytes, __real_write(file, bytes, little("write", size)), -1);)
-WRAPPED(int, fsync, (int file), now.syncs++;
-        return stops("fsync")
-                   ? -1
-                   : did(__real_fsync(file), (system_call){.kind = CALL_SYNC, .file = file});)
+WRAPPED(int, fsync, (int file), now.syncs++; bool stopped = stops("fsync");
+        now.unsynced = now.unsynced || (stopped && errno != EINTR);
+        return stopped ? -1
+                       : did(__real_fsync(file), (system_call){.kind = CALL_SYNC, .file = file});)
 WRAPPED(int, flock, (int file, int how), meanwhile();
         return stops("flock") ? -1 : __real_flock(file, how);)
 WRAPPED(int, fchmod, (int file, mode_t mode),

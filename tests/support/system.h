@@ -32,6 +32,7 @@ typedef struct fault {
     char what[16]; /* the call that failed */
     void (*before_lock)(void); /* what happens elsewhere before a call of flock, or NULL */
     size_t syncs;              /* calls of fsync */
+    bool unsynced;             /* one of them failed */
     bool stray; /* a call failed without which a temporary can't be removed, or known */
 } fault;
 

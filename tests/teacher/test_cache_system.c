@@ -355,6 +355,11 @@ static void a_failed_append(void **state)
         assert_int_equal(recording_info(cache).cases, s->cases);
         assert_int_equal(recording_info(cache).finished, s->finished);
         recording_append(cache, &data, s->cases, N - s->cases);
+        if (expected == 1) { /* the disk is not trusted again */
+            support_refused(kd_cache_finish(cache), KD_ERR_IO, kd_cache_error(cache), "may lack");
+            kd_cache_destroy(cache);
+            cache = recording_open(form);
+        }
         recording_finish(cache);
         recording_is("and again", due, size);
         free(before);
@@ -393,6 +398,34 @@ static void leftovers_of_a_failed_append(void **state)
     recording_end();
 }
 
+/* Finishing whose sync fails once never succeeds on this handle; another one can. */
+static void a_failed_finish(void **state)
+{
+    (void)state;
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    for (size_t at = 1; at <= 3; at += 2) { /* of the cases, of the seal */
+        recording_remove();
+        kd_cache *cache = recording_open(form);
+        recording_append(cache, &data, 0, N);
+        now = (fault){.armed = true, .at = at, .number = EIO};
+        support_refused(kd_cache_finish(cache), KD_ERR_IO, kd_cache_error(cache), "disk");
+        now.armed = false;
+        assert_string_equal(now.what, "fsync");
+        for (size_t i = 0; i < 2; i++) {
+            support_refused(kd_cache_finish(cache), KD_ERR_IO, kd_cache_error(cache), "may lack");
+            assert_int_equal(recording_info(cache).finished, 0);
+        }
+        assert_int_equal(recording_verify().finished, 0);
+        kd_cache_destroy(cache);
+        recording_finish(recording_open(form));
+        recording_check(form, &data, 0, N);
+    }
+    recording_drop(&data);
+    recording_end();
+}
+
 /* What was recorded is on the disk before the seal says so; the seal is off it before there is
  * more. */
 static void the_order_of_calls(void **state)
@@ -421,11 +454,9 @@ static void the_order_of_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_runs_out),
-        cmocka_unit_test(calls_fail),
-        cmocka_unit_test(reads_fail),
-        cmocka_unit_test(a_failed_append),
-        cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(memory_runs_out),    cmocka_unit_test(calls_fail),
+        cmocka_unit_test(reads_fail),         cmocka_unit_test(a_failed_append),
+        cmocka_unit_test(a_failed_finish),    cmocka_unit_test(leftovers_of_a_failed_append),
         cmocka_unit_test(the_order_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,12 @@ void jobs_open(void)
     support_ok(kd_cache_open(context, path(), &o, &open_one, &error), error.text);
 }
 
+void jobs_open_again(void)
+{
+    kd_cache_destroy(open_one);
+    jobs_open();
+}
+
 kd_status jobs_go_on(kd_error *error)
 {
     return append_up_to(open_one, CASES, true, error);

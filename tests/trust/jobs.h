@@ -50,6 +50,7 @@ void jobs_repeat(void);
 /* RECORD: the same with a recording that stays open, whatever happens to its calls; when it is
  * closed, all must have been recorded. */
 void jobs_open(void);
+void jobs_open_again(void);
 kd_status jobs_go_on(kd_error *error);
 void jobs_close(void);
 
