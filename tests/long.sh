@@ -210,6 +210,13 @@ else
     fuzz_all &
 fi
 
+# Analysers; coverage; threads, uninitialised memory, wrapping integers.
+step "analysers" sh tests/analyse.sh --build "$work/analyse"
+step "coverage" sh tests/coverage.sh --build "$work/coverage"
+for kind in thread memory undefined valgrind; do
+    step "sanitizer: $kind" sh tests/sanitize.sh --build "$work/sanitize" $kind
+done
+
 # Damaged files: 100,000 mutants of each format, under address and undefined behaviour sanitizers.
 for target in checkpoint recording safetensors npy idx tape; do
     step "mutants: $target" mutants $target "$(of 100000)"
@@ -235,12 +242,6 @@ step "faults: power cuts of recordings" test_of plain trust_power_recording --ti
 step "faults: power cuts of saves" test_of plain trust_power_save --times "$(of 5)"
 step "soak: memory, descriptors, the process" test_of plain trust_flat --times "$(of 10)"
 
-# Threads, uninitialised memory, wrapping integers; analysers; coverage.
-for kind in thread memory undefined valgrind; do
-    step "sanitizer: $kind" sh tests/sanitize.sh --build "$work/sanitize" $kind
-done
-step "analysers" sh tests/analyse.sh --build "$work/analyse"
-step "coverage" sh tests/coverage.sh --build "$work/coverage"
 step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --count "$(of 320)"
 
 # More steps go here.
