@@ -4,11 +4,12 @@
  * (Hinton, Vinyals, Dean 2015, section 3), compared on test data.
  */
 #include "digits.h"
-#include "idx.h"
 #include "picture.h"
 #include "progress.h"
 #include "recorded.h"
 #include "results.h"
+#include "say.h"
+#include "sets.h"
 #include "settings.h"
 #include "training.h"
 
@@ -27,46 +28,11 @@ typedef struct job {
     results results;
 } job;
 
-/* Takes the last sixth of the training set as test data. */
-static bool hold_out(job *j)
-{
-    digit_set_free(&j->test);
-    size_t kept = j->train.n - j->train.n / 6;
-    size_t held = j->train.n - kept;
-    j->test.pixels = malloc(held * DIGIT_PIXELS);
-    j->test.labels = malloc(held);
-    if (!j->test.pixels || !j->test.labels) {
-        fputs("mnist: no memory for the images held out\n", stderr);
-        return false;
-    }
-    memcpy(j->test.pixels, j->train.pixels + kept * DIGIT_PIXELS, held * DIGIT_PIXELS);
-    memcpy(j->test.labels, j->train.labels + kept, held);
-    j->test.n = held;
-    j->train.n = kept;
-    return true;
-}
-
 static bool load_data(job *j)
 {
     const settings *s = &j->settings;
-    char why[400];
-    if (!s->data) {
-        /* Far apart, so that no seed's test digits are another's training digits. */
-        if (!digits_draw(2 * s->seed, s->drawn_train, &j->train) ||
-            !digits_draw(2 * s->seed + 1, s->drawn_test, &j->test)) {
-            fputs("mnist: no memory for the digits\n", stderr);
-            return false;
-        }
-    } else if (!idx_load(s->data, "train", &j->train, why, sizeof why) ||
-               (!s->holdout && !idx_load(s->data, "t10k", &j->test, why, sizeof why))) {
-        fprintf(stderr, "mnist: %s\n", why);
-        return false;
-    }
-    if (s->holdout && !hold_out(j)) {
-        return false;
-    }
-    if (j->train.n == 0 || j->test.n == 0) {
-        fputs("mnist: no images\n", stderr);
+    const sets_source source = {s->data, s->holdout, s->seed, s->drawn_train, s->drawn_test};
+    if (!sets_load(&source, &j->train, &j->test)) {
         return false;
     }
     printf("%zu training and %zu test images, %s; %d thread%s\n", j->train.n, j->test.n,
@@ -77,7 +43,14 @@ static bool load_data(job *j)
 static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher, trained *net,
                     result *r)
 {
-    if (!train(j->context, &j->settings, p, name, &j->train, teacher, net)) {
+    const training t = {.context = j->context,
+                        .plan = p,
+                        .name = name,
+                        .state = j->settings.state,
+                        .seed = j->settings.seed,
+                        .data = &j->train,
+                        .teacher = teacher};
+    if (!train(&t, net)) {
         return false;
     }
     *r = (result){count_errors(net->net, &j->test), net->seconds, net->flop};
@@ -107,11 +80,8 @@ static bool get_teacher(job *j)
 static bool save_student(const job *j)
 {
     kd_error error = KD_ERROR_INIT;
-    bool good = kd_save_net(j->distilled.net, j->settings.student, NULL, &error) == KD_OK;
-    if (!good) {
-        fprintf(stderr, "mnist: student: %s\n", error.text);
-    }
-    return good;
+    return kd_save_net(j->distilled.net, j->settings.student, NULL, &error) == KD_OK ||
+           say("student", error.text);
 }
 
 static bool train_all(job *j)
@@ -175,7 +145,7 @@ static bool show_soft_targets(const job *j)
         good = picture_save(j->settings.picture, rows, count, t, "Soft targets of the teacher");
     }
     if (!good) {
-        fprintf(stderr, "mnist: %s: the picture could not be made\n", j->settings.picture);
+        say(j->settings.picture, "the picture could not be made");
     }
     free(logits);
     free(hard);
@@ -191,8 +161,7 @@ static bool open_context(job *j)
     options.threads = j->settings.threads;
     if (kd_blas_set_single(NULL, NULL, &error) != KD_OK ||
         kd_context_create(&options, &j->context, &error) != KD_OK) {
-        fprintf(stderr, "mnist: with --threads %d: %s\n", (int)options.threads, error.text);
-        return false;
+        return say("threads", error.text);
     }
     return true;
 }
@@ -232,6 +201,7 @@ int main(int argc, char **argv)
     job j = {0};
     int code;
     setlocale(LC_CTYPE, "");
+    say_program = "mnist";
     if (!settings_read(&j.settings, argc, argv, &code)) {
         return code;
     }

@@ -2,6 +2,8 @@
 /* Three error counts side by side, and the same as JSON. */
 #include "results.h"
 
+#include "say.h"
+
 #include <cJSON.h>
 #include <errno.h>
 #include <stdio.h>
@@ -47,7 +49,7 @@ static bool write_file(const char *path, const char *text)
     bool good = file && fprintf(file, "%s\n", text) >= 0;
     good = (!file || fclose(file) == 0) && good;
     if (!good) {
-        fprintf(stderr, "mnist: %s: %s\n", path, strerror(errno));
+        say(path, strerror(errno));
     }
     return good;
 }
@@ -73,8 +75,7 @@ bool results_save(const settings *s, const results *r)
     char *text = cJSON_Print(object);
     cJSON_Delete(object);
     if (!text) {
-        fprintf(stderr, "mnist: %s: out of memory\n", s->json);
-        return false;
+        return say(s->json, "out of memory");
     }
     bool good = write_file(s->json, text);
     cJSON_free(text);

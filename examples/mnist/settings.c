@@ -36,32 +36,52 @@ static const char help[] =
     "  --help             this text\n";
 
 static const plan quick_mnist[3] = {
-    {1200, 20, 0.1f, 0.9f, 0.0f, 0.25f, 3.87f, 2},
-    {800, 10, 0.3f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
-    {800, 28, 0.04f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {.hidden = 1200,
+     .epochs = 20,
+     .rate = 0.1f,
+     .hidden_dropout = 0.25f,
+     .max_norm = 3.87f,
+     .jitter = 2},
+    {.hidden = 800, .epochs = 10, .rate = 0.3f},
+    {.hidden = 800, .epochs = 28, .rate = 0.04f},
 };
 
 static const plan quick_drawn[3] = {
-    {1200, 20, 0.1f, 0.9f, 0.0f, 0.2f, 3.87f, 2},
-    {800, 20, 0.3f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
-    {800, 20, 0.02f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {.hidden = 1200,
+     .epochs = 20,
+     .rate = 0.1f,
+     .hidden_dropout = 0.2f,
+     .max_norm = 3.87f,
+     .jitter = 2},
+    {.hidden = 800, .epochs = 20, .rate = 0.3f},
+    {.hidden = 800, .epochs = 20, .rate = 0.02f},
 };
 
 static const plan paper[3] = {
-    {1200, 250, 0.1f, 0.9f, 0.2f, 0.5f, 3.87f, 2},
-    {800, 30, 0.05f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
-    {800, 100, 0.04f, 0.9f, 0.0f, 0.0f, 0.0f, 0},
+    {.hidden = 1200,
+     .epochs = 250,
+     .rate = 0.1f,
+     .input_dropout = 0.2f,
+     .hidden_dropout = 0.5f,
+     .max_norm = 3.87f,
+     .jitter = 2},
+    {.hidden = 800, .epochs = 30, .rate = 0.05f},
+    {.hidden = 800, .epochs = 100, .rate = 0.04f},
 };
 
 static void choose_plans(settings *s)
 {
     const plan *preset = s->paper ? paper : s->data ? quick_mnist : quick_drawn;
-    s->teacher = preset[0];
-    s->alone = preset[1];
-    s->distilled = preset[2];
-    s->teacher.epochs = s->epochs[0] ? s->epochs[0] : s->teacher.epochs;
-    s->alone.epochs = s->epochs[1] ? s->epochs[1] : s->alone.epochs;
-    s->distilled.epochs = s->epochs[2] ? s->epochs[2] : s->distilled.epochs;
+    plan *const chosen[] = {&s->teacher, &s->alone, &s->distilled};
+    for (int i = 0; i < 3; i++) {
+        *chosen[i] = preset[i];
+        chosen[i]->epochs = s->epochs[i] ? s->epochs[i] : preset[i].epochs;
+        chosen[i]->momentum = 0.9f;
+        chosen[i]->batch = 128;
+        chosen[i]->temperature = s->temperature;
+        chosen[i]->soft_weight = 1.0f;
+        chosen[i]->hard_weight = 0.1f;
+    }
 }
 
 static bool bad(const char *option, const char *value, const char *rule)
@@ -194,10 +214,7 @@ bool settings_read(settings *s, int argc, char **argv, int *out_exit_code)
         .student = "student.safetensors",
         .seed = 1,
         .temperature = 20.0f,
-        .soft_weight = 1.0f,
-        .hard_weight = 0.1f,
         .threads = default_threads(),
-        .batch = 128,
         .drawn_train = 8000,
         .drawn_test = 10000,
     };

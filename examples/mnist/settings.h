@@ -6,21 +6,7 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
-/** How one net is trained. */
-typedef struct plan {
-    size_t hidden; /**< Units in each of the two hidden layers. */
-    size_t epochs;
-    float rate;     /**< Peak learning rate; one epoch of warm-up, then a cosine down to 0. */
-    float momentum; /**< Nesterov's. */
-    float input_dropout;
-    float hidden_dropout;
-    float max_norm; /**< Length of a hidden unit's incoming weights; 0 = no limit. */
-    int jitter;     /**< Images are moved by up to this many pixels in each direction. */
-} plan;
+#include "training.h"
 
 /** The whole job. */
 typedef struct settings {
@@ -34,10 +20,7 @@ typedef struct settings {
     bool holdout;        /**< Test on the last sixth of the training set instead of the test set. */
     uint64_t seed;
     float temperature;
-    float soft_weight;
-    float hard_weight;
-    int32_t threads; /**< That work, the main one included. */
-    size_t batch;
+    int32_t threads;    /**< That work, the main one included. */
     size_t drawn_train; /**< Digits to draw. */
     size_t drawn_test;
     size_t epochs[3]; /**< Asked for on the command line; 0 = as the preset says. */

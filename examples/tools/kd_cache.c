@@ -6,7 +6,7 @@
  */
 #include "cache_options.h"
 
-#include "../mnist/progress.h"
+#include "../common/progress.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -7,10 +7,7 @@
 #ifndef STATE_H
 #define STATE_H
 
-#include "digits.h"
-#include "settings.h"
-
-#include <kd/kd.h>
+#include "training.h"
 
 /** Where one training keeps its state. */
 typedef struct state {
@@ -19,12 +16,8 @@ typedef struct state {
     uint64_t seed;
 } state;
 
-/**
- * Makes the folder and the name of the file; `teacher` is NULL if there is none. False after a
- * message on stderr.
- */
-bool state_open(state *out, const settings *s, const plan *p, const char *name,
-                const digit_set *data, const kd_teacher *teacher);
+/** Makes the folder and the name of the file. False after a message on stderr. */
+bool state_open(state *out, const training *t);
 
 /** Goes on with what is there: epochs done and seconds spent, or 0 and 0. */
 bool state_load(const state *s, kd_distiller *distiller, size_t *out_epochs, double *out_seconds);

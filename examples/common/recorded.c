@@ -2,18 +2,13 @@
 /* Recorded teachers, in memory and in files. */
 #include "recorded.h"
 
+#include "say.h"
 #include "training.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { PIECE = 500 };
-
-static void say(const char *what, const char *why)
-{
-    fprintf(stderr, "mnist: %s: %s\n", what, why);
-}
 
 static kd_cache_options options_for(const digit_set *data)
 {

@@ -3,11 +3,11 @@
 #include "training.h"
 
 #include "progress.h"
+#include "say.h"
 #include "state.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Buffers of one batch. */
 typedef struct loader {
@@ -19,12 +19,6 @@ typedef struct loader {
     int32_t *labels;
     uint64_t *ids;
 } loader;
-
-static bool say(const char *what, const char *why)
-{
-    fprintf(stderr, "mnist: %s: %s\n", what, why);
-    return false;
-}
 
 /* Depends on its arguments only, so an image's jitter does not depend on its place. */
 static uint64_t hash(uint64_t a, uint64_t b, uint64_t c)
@@ -115,9 +109,9 @@ static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed)
     return net;
 }
 
-static kd_distiller *make_distiller(const settings *s, const plan *p, kd_net *net,
-                                    kd_teacher *teacher, size_t steps)
+static kd_distiller *make_distiller(const training *t, kd_net *net, size_t steps)
 {
+    const plan *p = t->plan;
     kd_schedule cosine = KD_SCHEDULE_INIT;
     cosine.kind = KD_SCHEDULE_COSINE;
     cosine.from = p->rate;
@@ -129,33 +123,33 @@ static kd_distiller *make_distiller(const settings *s, const plan *p, kd_net *ne
     sgd.max_norm = p->max_norm;
     sgd.rate_schedule = &cosine;
     kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;
-    o.batch = s->batch;
-    o.temperature = s->temperature;
+    o.batch = p->batch;
+    o.temperature = p->temperature;
     o.soft_kind = KD_TERM_KL; /* the gradient of the cross-entropy, and a loss that can reach 0 */
-    o.soft_weight = teacher ? s->soft_weight : 0.0f;
-    o.hard_weight = teacher ? s->hard_weight : 1.0f;
-    o.seed = s->seed;
+    o.soft_weight = t->teacher ? p->soft_weight : 0.0f;
+    o.hard_weight = t->teacher ? p->hard_weight : 1.0f;
+    o.seed = t->seed;
     o.optimizer = &sgd;
     kd_distiller *distiller;
     kd_error error = KD_ERROR_INIT;
-    if (kd_distiller_create(net, teacher, &o, &distiller, &error) != KD_OK) {
+    if (kd_distiller_create(net, t->teacher, &o, &distiller, &error) != KD_OK) {
         say("distiller", error.text);
         return NULL;
     }
     return distiller;
 }
 
-static bool run_epoch(kd_distiller *d, const settings *s, loader *l, uint32_t epoch, progress *bar,
+static bool run_epoch(kd_distiller *d, size_t most, loader *l, uint32_t epoch, progress *bar,
                       double *out_loss)
 {
     kd_report sum = KD_REPORT_INIT;
     if (kd_shuffle(l->seed, epoch, l->data->n, l->order, NULL) != KD_OK) {
         return say("shuffle", "no images");
     }
-    for (size_t begin = 0; begin < l->data->n; begin += s->batch) {
+    for (size_t begin = 0; begin < l->data->n; begin += most) {
         size_t left = l->data->n - begin;
         kd_batch batch = KD_BATCH_INIT;
-        batch.n = left < s->batch ? left : s->batch;
+        batch.n = left < most ? left : most;
         batch.x = l->x;
         batch.labels = l->labels;
         batch.ids = l->ids;
@@ -184,53 +178,54 @@ static double flop_of_training(const plan *p, size_t cases)
 }
 
 /* The epochs that are left, and the state after each. */
-static bool run_epochs(kd_distiller *d, const settings *s, const plan *p, loader *l,
-                       const state *kept, const char *name, double *out_seconds)
+static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *l,
+                       double *out_seconds)
 {
+    const plan *p = t->plan;
+    state kept;
     progress bar;
     size_t epoch;
     double before;
-    if (!state_load(kept, d, &epoch, &before)) {
+    if (!state_open(&kept, t) || !state_load(&kept, d, &epoch, &before)) {
         return false;
     }
     if (epoch > 0) {
-        printf("%s: %zu of %zu epochs are done already\n", name, epoch, p->epochs);
+        printf("%s: %zu of %zu epochs are done already\n", t->name, epoch, p->epochs);
     }
-    progress_begin(&bar, name, l->data->n * p->epochs);
+    progress_begin(&bar, t->name, l->data->n * p->epochs);
     bar.start -= before;
     *out_seconds = before;
     bool good = true;
     for (; good && epoch < p->epochs; epoch++) {
-        double loss;
-        good = run_epoch(d, s, l, (uint32_t)epoch, &bar, &loss);
+        double loss = 0.0;
+        good = run_epoch(d, p->batch, l, (uint32_t)epoch, &bar, &loss);
         *out_seconds = progress_clock() - bar.start;
-        good = good && state_save(kept, d, epoch + 1, *out_seconds);
+        good = good && (!t->after_epoch || t->after_epoch(t->user, epoch + 1, loss, net)) &&
+               state_save(&kept, d, epoch + 1, *out_seconds);
     }
     progress_end(&bar);
     return good;
 }
 
-bool train(kd_context *context, const settings *s, const plan *p, const char *name,
-           const digit_set *data, kd_teacher *teacher, trained *out)
+bool train(const training *t, trained *out)
 {
-    size_t steps = (data->n + s->batch - 1) / s->batch;
+    const plan *p = t->plan;
+    size_t steps = (t->data->n + p->batch - 1) / p->batch;
     double seconds;
     loader l;
-    state kept;
-    if (!state_open(&kept, s, p, name, data, teacher) ||
-        !open_loader(&l, data, s->batch, s->seed, p->jitter)) {
+    if (!open_loader(&l, t->data, p->batch, t->seed, p->jitter)) {
         return false;
     }
-    kd_net *net = make_net(context, p, s->seed);
-    kd_distiller *d = net ? make_distiller(s, p, net, teacher, steps) : NULL;
-    bool good = d && run_epochs(d, s, p, &l, &kept, name, &seconds);
+    kd_net *net = make_net(t->context, p, t->seed);
+    kd_distiller *d = net ? make_distiller(t, net, steps) : NULL;
+    bool good = d && run_epochs(d, net, t, &l, &seconds);
     kd_distiller_destroy(d);
     close_loader(&l);
     if (!good) {
         kd_net_destroy(net);
         return false;
     }
-    *out = (trained){net, seconds, flop_of_training(p, data->n * p->epochs)};
+    *out = (trained){net, seconds, flop_of_training(p, t->data->n * p->epochs)};
     return true;
 }
 
