@@ -7,11 +7,12 @@ usage() {
     cat <<TEXT
 usage: bash tests/long.sh [options]
 
-Runs the steps at the end of this file and writes docs/long.md: date, commit, machine, and for each
-step its result, what it counted, and its seconds. A step that fails does not stop the others; the
+Runs the steps at the end of this file and writes docs/long.md: the machine, and for each step its
+result, what it counted, its seconds, and the date and commit it ran at. A step that fails does not stop the others; the
 exit code is then 1. Takes two to three hours of two cores.
 
-  --only PATTERN      only steps whose name matches this extended regular expression
+  --only PATTERN      only steps whose name matches this extended regular expression; if the table is
+                      there already, they take the place of their rows in it
   --list              the names of the steps
   --part N            do 1/N of everything, to try it out (1)
   --fuzz-seconds N    at most so long for each libFuzzer target; 0 = until it has all its runs (0)
@@ -23,7 +24,7 @@ TEXT
 
 cd "$(dirname "$0")/.." || exit 2
 root=$PWD
-only=.
+only=
 part=1
 seconds_of_fuzz=0
 python=python3
@@ -59,10 +60,10 @@ export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 BLIS_NUM_THREADS=1 PYTHONDONTWRI
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 export ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:allocator_may_return_null=1
 
-# Says "dirty" if what runs is not what is committed; the table itself does not count.
+# With a + if what runs is not quite what is committed; the table itself does not count.
 commit() {
-    git rev-parse --short=12 HEAD
-    git diff --quiet HEAD -- . ':!docs/long.md' || echo "and changes that are not committed"
+    git rev-parse --short=9 HEAD
+    git diff --quiet HEAD -- . ':!docs/long.md' || echo "+"
 }
 
 machine() {
@@ -75,13 +76,12 @@ begin_table() {
     cat >"$output" <<TEXT
 # The long run
 
-\`bash tests/long.sh\` wrote this on $(date -u '+%Y-%m-%d %H:%M') UTC, at commit
-$(commit | paste -sd ' '), on
+\`bash tests/long.sh\` wrote this table, on
 $(machine).
 $([ "$part" = 1 ] || echo "This was a trial: 1/$part of everything.")
 
-| step | result | what it counted | seconds |
-|---|---|---|---|
+| step | result | what it counted | seconds | at (UTC) | commit |
+|---|---|---|---|---|---|
 TEXT
 }
 
@@ -91,20 +91,32 @@ said() {
         tail -n 4 | cut -c 1-160 | sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
 }
 
+# put_row NAME ROW: at the end, or in place of the row that has this name already.
+put_row() {
+    if grep -q -F "| $1 |" "$output"; then
+        ROW=$2 awk -v name="| $1 |" '{ print index($0, name) == 1 ? ENVIRON["ROW"] : $0 }' \
+            "$output" >"$output.new" && mv "$output.new" "$output"
+    else
+        echo "$2" >>"$output"
+    fi
+}
+
 # step NAME COMMAND...: a row of the table.
 step() {
-    local name=$1 began=$SECONDS result=passed log
+    local name=$1 began=$SECONDS result=passed log row
     if [ -n "$list" ]; then
         echo "$name"
         return
     fi
-    [[ $name =~ $only ]] || return
+    [[ -z $only || $name =~ $only ]] || return
     log="$work/logs/${name//[^a-z0-9]/-}"
     if ! "${@:2}" >"$log" 2>&1; then
         result="**failed**"
     fi
     echo "$name: $result, $((SECONDS - began)) s: $(said "$log")"
-    echo "| $name | $result | $(said "$log") | $((SECONDS - began)) |" >>"$output"
+    row="| $name | $result | $(said "$log") | $((SECONDS - began)) |"
+    row="$row $(date -u '+%Y-%m-%d %H:%M') | $at |"
+    (flock 9 && put_row "$name" "$row") 9>"$work/lock"
 }
 
 # 1/part of a number.
@@ -190,7 +202,8 @@ python_roundtrip() {
         "$python" examples/python/roundtrip.py --distil "$work/plain/examples/distil"
 }
 
-[ -n "$list" ] || begin_table
+at=$(commit | paste -sd '')
+[ -n "$list" ] || [[ -n $only && -f $output ]] || begin_table
 
 # Made first, so that their time is nobody else's.
 step "build: gcc" quietly plain

@@ -243,6 +243,9 @@ static void cases_that_are_refused(void **state)
     APPEND(f32, t.targets.k = 5, KD_ERR_SHAPE, "targets.k is 5");
     APPEND(given, t.targets.temperature = 3, KD_ERR_TEMPERATURE, "targets.temperature is 3");
     APPEND(logs, t.targets.temperature = NAN, KD_ERR_TEMPERATURE, "targets.temperature is nan");
+    APPEND(f32, t.targets.top = 1, KD_ERR_VALUE, "topk_index or tail is set");
+    APPEND(f32, t.targets.topk_index = t.data.index, KD_ERR_VALUE, "topk_index or tail is set");
+    APPEND(f32, t.targets.tail = t.data.values, KD_ERR_VALUE, "topk_index or tail is set");
     APPEND(tops, t.targets.temperature = 1, KD_ERR_TEMPERATURE, "targets.temperature is 1");
     APPEND(f32, t.ids[3] = t.ids[0], KD_ERR_ID, "ids[3] is");
     APPEND(f32, t.ids[1] = t.ids[0], KD_ERR_ID, "ids[1] is");

@@ -21,6 +21,7 @@ typedef struct fault {
     size_t calls;
     size_t at;    /* this call fails, counted from 1 */
     bool lasting; /* and all later ones */
+    size_t also;  /* and this one */
     int number;   /* errno */
     size_t part;  /* a write that fails does so many bytes before, in a call of their own */
     bool slow;    /* every call of more than a byte does one, after an EINTR */
@@ -50,7 +51,7 @@ static bool fails(const char *name)
         return now.again && strcmp(name, "fstat") != 0;
     }
     now.calls++;
-    if (now.calls != now.at && !(now.lasting && now.calls > now.at)) {
+    if (now.calls != now.at && now.calls != now.also && !(now.lasting && now.calls > now.at)) {
         return false;
     }
     now.what = now.what ? now.what : name;
@@ -398,6 +399,36 @@ static void leftovers_of_a_failed_append(void **state)
     recording_end();
 }
 
+/* The seal can't be put back either: cut, sync, and its own write and sync. */
+static void a_seal_that_is_lost(void **state)
+{
+    (void)state;
+    recording_begin();
+    form = &recording_forms[0];
+    data = recording_fill(form, 5, N);
+    for (size_t also = 5; also <= 8; also++) { /* 4: what was half written is cut off */
+        put_start(&starts[2]);
+        kd_cache *cache = recording_open(form);
+        kd_targets t = recording_rows(&data, 5);
+        now = (fault){.armed = true, .number = EIO, .at = 3, .also = also};
+        kd_status status = kd_cache_append(cache, data.ids + 5, &t, N - 5);
+        now.armed = false;
+        support_refused(status, KD_ERR_IO, kd_cache_error(cache), "");
+        assert_string_equal(now.what, "pwrite");
+        assert_true(now.calls >= also);
+        assert_int_equal(recording_info(cache).finished, 0);
+        assert_int_equal(recording_info(cache).cases, 5);
+        assert_int_equal(recording_verify().cases, 5);
+        kd_cache_destroy(cache);
+        cache = recording_open(form);
+        recording_append(cache, &data, 5, N - 5);
+        recording_finish(cache);
+        recording_check(form, &data, 0, N);
+    }
+    recording_drop(&data);
+    recording_end();
+}
+
 /* Finishing whose sync fails once never succeeds on this handle; another one can. */
 static void a_failed_finish(void **state)
 {
@@ -454,9 +485,13 @@ static void the_order_of_calls(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_runs_out),    cmocka_unit_test(calls_fail),
-        cmocka_unit_test(reads_fail),         cmocka_unit_test(a_failed_append),
-        cmocka_unit_test(a_failed_finish),    cmocka_unit_test(leftovers_of_a_failed_append),
+        cmocka_unit_test(memory_runs_out),
+        cmocka_unit_test(calls_fail),
+        cmocka_unit_test(reads_fail),
+        cmocka_unit_test(a_failed_append),
+        cmocka_unit_test(a_failed_finish),
+        cmocka_unit_test(a_seal_that_is_lost),
+        cmocka_unit_test(leftovers_of_a_failed_append),
         cmocka_unit_test(the_order_of_calls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
