@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line. Plans were chosen on held-out training images: docs/paper.md says how. */
+#include "options.h"
+
+#include "say.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <kd/context.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char common_help[] =
+    "  --data DIR         folder with four IDX files of 28x28 images named as MNIST's are; "
+    "without\n"
+    "                     it the program draws its own digits\n"
+    "  --seed N           first seed (default 1)\n"
+    "  --seeds N          how many seeds, one after the other (default %zu)\n"
+    "  --json FILE        results, written after each run; runs that are in it are not made again\n"
+    "                     (default %s.json)\n"
+    "  --work DIR         teachers and states of trainings: a run that was stopped goes on where "
+    "it\n"
+    "                     was (default paper-work)\n"
+    "  --teacher F=V,...  fields of the plan by which teachers are trained; likewise\n"
+    "  --alone F=V,...    nets with labels alone, and\n"
+    "  --distilled F=V,.. nets with soft targets. Fields are hidden, epochs, batch, rate, "
+    "momentum,\n"
+    "                     input_dropout, hidden_dropout, max_norm, jitter, temperature,\n"
+    "                     soft_weight, hard_weight\n"
+    "  --holdout          test on the last sixth of the training set, and do not read the test "
+    "set\n"
+    "  --smoke            tiny nets, few images, two epochs: to see that it works\n"
+    "  --threads N        (default: as many as processors are online); same results for any "
+    "number\n"
+    "  --help             this text\n";
+
+static const plan teacher_plan = {.hidden = 1200,
+                                  .epochs = 300,
+                                  .rate = 0.1f,
+                                  .momentum = 0.9f,
+                                  .input_dropout = 0.2f,
+                                  .hidden_dropout = 0.5f,
+                                  .max_norm = 3.87f,
+                                  .jitter = 2,
+                                  .batch = 128,
+                                  .temperature = 1.0f,
+                                  .hard_weight = 1.0f};
+static const plan alone_plan = {.hidden = 800,
+                                .epochs = 30,
+                                .rate = 0.1f,
+                                .momentum = 0.9f,
+                                .batch = 128,
+                                .temperature = 1.0f,
+                                .hard_weight = 1.0f};
+static const plan distilled_plan = {.hidden = 800,
+                                    .epochs = 100,
+                                    .rate = 0.04f,
+                                    .momentum = 0.9f,
+                                    .batch = 128,
+                                    .temperature = 20.0f,
+                                    .soft_weight = 1.0f,
+                                    .hard_weight = 0.1f};
+
+/* ---- fields of plans ---- */
+
+/* Points to one field; exactly one of the three is not NULL. */
+typedef struct field {
+    const char *name;
+    double low, high;
+    size_t *size;
+    float *number;
+    int *whole;
+} field;
+
+enum { FIELDS = 12 };
+
+static void fields_of(plan *p, field out[FIELDS])
+{
+    const field all[FIELDS] = {
+        {"hidden", 1, 100000, &p->hidden, NULL, NULL},
+        {"epochs", 1, 100000, &p->epochs, NULL, NULL},
+        {"batch", 1, 1000000, &p->batch, NULL, NULL},
+        {"rate", 1e-9, 100, NULL, &p->rate, NULL},
+        {"momentum", 0, 0.9999, NULL, &p->momentum, NULL},
+        {"input_dropout", 0, 0.99, NULL, &p->input_dropout, NULL},
+        {"hidden_dropout", 0, 0.99, NULL, &p->hidden_dropout, NULL},
+        {"max_norm", 0, 1e6, NULL, &p->max_norm, NULL},
+        {"jitter", 0, 14, NULL, NULL, &p->jitter},
+        {"temperature", 1e-3, 1e6, NULL, &p->temperature, NULL},
+        {"soft_weight", 0, 1e6, NULL, &p->soft_weight, NULL},
+        {"hard_weight", 0, 1e6, NULL, &p->hard_weight, NULL},
+    };
+    memcpy(out, all, sizeof all);
+}
+
+const char *plan_field(const plan *p, size_t i, double *out_value)
+{
+    plan copy = *p;
+    field fields[FIELDS];
+    if (i >= FIELDS) {
+        return NULL;
+    }
+    fields_of(&copy, fields);
+    const field *f = &fields[i];
+    *out_value = f->size ? (double)*f->size : f->number ? (double)*f->number : (double)*f->whole;
+    return f->name;
+}
+
+/* ---- words ---- */
+
+static bool bad(const char *option, const char *text, const char *rule)
+{
+    fprintf(stderr, "%s: --%s %s: %s\n", say_program, option, text, rule);
+    return false;
+}
+
+/* The number that `text` begins with, up to `end` (NULL: all of it). */
+static bool read_number(const char *option, const char *text, const char *end, double low,
+                        double high, bool whole, double *out)
+{
+    char *stop;
+    char rule[80];
+    *out = strtod(text, &stop);
+    bool good = stop != text && (end ? stop == end : *stop == '\0') && *out >= low && *out <= high;
+    good = good && (!whole || *out == floor(*out));
+    snprintf(rule, sizeof rule, "not a %snumber from %g to %g", whole ? "whole " : "", low, high);
+    return good || bad(option, text, rule);
+}
+
+/* FIELD=VALUE,FIELD=VALUE... */
+static bool read_plan(const char *option, const char *text, plan *p)
+{
+    field fields[FIELDS];
+    fields_of(p, fields);
+    for (const char *at = text; at;) {
+        const char *comma = strchr(at, ',');
+        const char *equals = strchr(at, '=');
+        const field *f = NULL;
+        for (size_t i = 0; equals && i < FIELDS; i++) {
+            size_t length = strlen(fields[i].name);
+            if ((size_t)(equals - at) == length && strncmp(at, fields[i].name, length) == 0) {
+                f = &fields[i];
+            }
+        }
+        double value;
+        if (!f) {
+            return bad(option, at, "not FIELD=VALUE; --help names the fields");
+        }
+        if (!read_number(option, equals + 1, comma, f->low, f->high, !f->number, &value)) {
+            return false;
+        }
+        if (f->size) {
+            *f->size = (size_t)value;
+        } else if (f->number) {
+            *f->number = (float)value;
+        } else {
+            *f->whole = (int)value;
+        }
+        at = comma ? comma + 1 : NULL;
+    }
+    return true;
+}
+
+static bool read_list(const list_option *l, const char *text)
+{
+    number_list read = {0};
+    for (const char *at = text; at; read.n++) {
+        const char *comma = strchr(at, ',');
+        if (read.n == OPTIONS_MOST) {
+            return bad(l->name, text, "too many numbers");
+        }
+        if (!read_number(l->name, at, comma, l->low, l->high, l->whole, &read.value[read.n])) {
+            return false;
+        }
+        at = comma ? comma + 1 : NULL;
+    }
+    *l->list = read;
+    return true;
+}
+
+/* ---- the command line ---- */
+
+static void make_small(options *o)
+{
+    plan *const plans[] = {&o->teacher, &o->alone, &o->distilled};
+    for (size_t i = 0; i < 3; i++) {
+        plans[i]->hidden = i == 0 ? 32 : 16;
+        plans[i]->epochs = 2;
+        plans[i]->batch = 32;
+    }
+    o->teacher.input_dropout = 0.0f;
+    o->teacher.hidden_dropout = 0.1f;
+}
+
+static void print_help(const program *about)
+{
+    printf("Usage: %s [OPTION]...\n%s\n", about->name, about->help);
+    for (const list_option *l = about->lists; l && l->name; l++) {
+        char name[40];
+        snprintf(name, sizeof name, "--%s N,...", l->name);
+        printf("  %-18s %s (default ", name, l->help);
+        for (size_t i = 0; i < l->list->n; i++) {
+            printf(i == 0 ? "%g" : ",%g", l->list->value[i]);
+        }
+        puts(")");
+    }
+    printf(common_help, about->seeds, about->name);
+}
+
+static bool read_option(options *o, const char *name, const char *value)
+{
+    static const double most = 9007199254740992.0; /* 2^53: JSON can say it */
+    double number = 0.0;
+    for (const list_option *l = o->lists; l && l->name; l++) {
+        if (strcmp(name, l->name) == 0) {
+            return read_list(l, value);
+        }
+    }
+    if (strcmp(name, "teacher") == 0) {
+        return read_plan(name, value, &o->teacher);
+    }
+    if (strcmp(name, "alone") == 0) {
+        return read_plan(name, value, &o->alone);
+    }
+    if (strcmp(name, "distilled") == 0) {
+        return read_plan(name, value, &o->distilled);
+    }
+    if (strcmp(name, "seed") == 0) {
+        bool good = read_number(name, value, NULL, 0, most, true, &number);
+        o->seed = (uint64_t)number;
+        return good;
+    }
+    if (strcmp(name, "seeds") == 0) {
+        bool good = read_number(name, value, NULL, 1, 1000, true, &number);
+        o->seeds = (size_t)number;
+        return good;
+    }
+    if (strcmp(name, "threads") == 0) {
+        bool good = read_number(name, value, NULL, 1, KD_MAX_THREADS, true, &number);
+        o->threads = (int32_t)number;
+        return good;
+    }
+    const char **text = strcmp(name, "data") == 0   ? &o->data
+                        : strcmp(name, "json") == 0 ? &o->json
+                                                    : &o->work;
+    *text = value;
+    return true;
+}
+
+/* All long options: the common ones, and those of the program. */
+static void list_options(const program *about, struct option out[32])
+{
+    static const char *const with_value[] = {"data",    "json",  "work",      "seed",   "seeds",
+                                             "teacher", "alone", "distilled", "threads"};
+    static const struct option others[] = {{"holdout", no_argument, NULL, 'o'},
+                                           {"smoke", no_argument, NULL, 'm'},
+                                           {"help", no_argument, NULL, 'h'},
+                                           {NULL, 0, NULL, 0}};
+    size_t n = 0;
+    for (const list_option *l = about->lists; l && l->name && n < 16; l++) {
+        out[n++] = (struct option){l->name, required_argument, NULL, 'v'};
+    }
+    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++) {
+        out[n++] = (struct option){with_value[i], required_argument, NULL, 'v'};
+    }
+    memcpy(out + n, others, sizeof others);
+}
+
+static void defaults(options *o, const program *about)
+{
+    static char json[80];
+    long online = sysconf(_SC_NPROCESSORS_ONLN);
+    snprintf(json, sizeof json, "%s.json", about->name);
+    *o = (options){.json = json,
+                   .work = "paper-work",
+                   .seed = 1,
+                   .seeds = about->seeds,
+                   .threads = online < 1                ? 1
+                              : online > KD_MAX_THREADS ? KD_MAX_THREADS
+                                                        : (int32_t)online,
+                   .teacher = teacher_plan,
+                   .alone = alone_plan,
+                   .distilled = distilled_plan,
+                   .lists = about->lists};
+    if (about->adjust) {
+        about->adjust(o);
+    }
+}
+
+bool options_read(options *o, const program *about, int argc, char **argv, int *out_exit_code)
+{
+    struct option all[32] = {0};
+    int index = 0;
+    say_program = about->name;
+    list_options(about, all);
+    defaults(o, about);
+    *out_exit_code = 2;
+    /* Twice: --smoke changes what the others change again. */
+    for (int pass = 0; pass < 2; pass++) {
+        optind = 1;
+        for (int found; (found = getopt_long(argc, argv, "", all, &index)) != -1;) {
+            if (found == 'h') {
+                print_help(about);
+                *out_exit_code = 0;
+                return false;
+            }
+            if (found == '?') {
+                fprintf(stderr, "Try '%s --help'.\n", about->name);
+                return false;
+            }
+            o->holdout = o->holdout || found == 'o';
+            o->smoke = o->smoke || found == 'm';
+            if (found == 'v' && pass == 1 && !read_option(o, all[index].name, optarg)) {
+                return false;
+            }
+        }
+        if (pass == 0 && o->smoke) {
+            make_small(o);
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "%s: %s: unexpected. Try '%s --help'.\n", about->name, argv[optind],
+                about->name);
+        return false;
+    }
+    return true;
+}

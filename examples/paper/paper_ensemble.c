@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Section 2 of the paper: the soft targets of an ensemble, averaged arithmetically or geometrically.
+ * The paper gives no numbers for it on MNIST.
+ */
+#include "study.h"
+
+#include "say.h"
+
+#include <stdlib.h>
+
+enum { MOST = 16 };
+
+static number_list members = {1, {3}};
+
+static const list_option lists[] = {
+    {"members", "teachers in an ensemble; their seeds are 1 and up", 2, MOST, true, &members}, {0}};
+
+/* The members' recorded soft targets of the training images, and their logits of the test images. */
+typedef struct ensemble {
+    size_t m;
+    kd_teacher *teachers[MOST];
+    float *logits[MOST];
+} ensemble;
+
+static bool load(study *s, ensemble *e)
+{
+    for (e->m = 0; e->m < (size_t)members.value[0]; e->m++) {
+        kd_net *net = study_teacher(s, e->m + 1, NULL);
+        e->teachers[e->m] = net ? study_record(s, net, &s->train) : NULL;
+        e->logits[e->m] = net ? logits_of(net, &s->test) : NULL;
+        kd_net_destroy(net);
+        if (!e->teachers[e->m] || !e->logits[e->m]) {
+            e->m++;
+            return false;
+        }
+    }
+    return true;
+}
+
+static void unload(ensemble *e)
+{
+    for (size_t i = 0; i < e->m; i++) {
+        kd_teacher_destroy(e->teachers[i]);
+        free(e->logits[i]);
+    }
+}
+
+/* Test errors of the ensemble itself. */
+static bool ask(study *s, const ensemble *e, cJSON *what, kd_mean_kind kind)
+{
+    kd_error error = KD_ERROR_INIT;
+    kd_ensemble_in in = KD_ENSEMBLE_IN_INIT;
+    float *mean = calloc(s->test.n * DIGIT_CLASSES, sizeof *mean);
+    in.kind = kind;
+    in.members = e->m;
+    in.n = s->test.n;
+    in.k = DIGIT_CLASSES;
+    in.logits = (const float *const *)e->logits;
+    if (!mean || kd_ensemble_mean(&in, mean, 0, &error) != KD_OK) {
+        free(mean);
+        cJSON_Delete(what);
+        return say("ensemble", *error.text ? error.text : "out of memory");
+    }
+    size_t errors = 0;
+    for (size_t i = 0; i < in.n; i++) {
+        const float *row = mean + i * DIGIT_CLASSES;
+        size_t best = 0;
+        for (size_t c = 1; c < DIGIT_CLASSES; c++) {
+            best = row[c] > row[best] ? c : best;
+        }
+        errors += best != s->test.labels[i];
+    }
+    free(mean);
+    cJSON *result = cJSON_CreateObject();
+    cJSON_AddNumberToObject(result, "errors", (double)errors);
+    cJSON_AddNumberToObject(result, "cases", (double)in.n);
+    return runs_add(&s->runs, what, result);
+}
+
+static cJSON *describe(const study *s, const ensemble *e, const char *row, uint64_t seed)
+{
+    static const uint64_t first = 1;
+    cJSON *what = study_what(s, row, seed, &s->o.distilled, &first);
+    cJSON_AddNumberToObject(what, "members", (double)e->m);
+    return what;
+}
+
+static bool distil(study *s, const ensemble *e, const char *row, kd_teacher *teacher)
+{
+    bool good = true;
+    for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
+        const student small = {
+            .seed = seed, .plan = &s->o.distilled, .data = &s->train, .teacher = teacher};
+        cJSON *what = describe(s, e, row, seed);
+        good = study_done(s, what) || study_run(s, what, &small);
+    }
+    return good;
+}
+
+static bool of_mean(study *s, const ensemble *e, kd_mean_kind kind, const char *itself,
+                    const char *student_of_it)
+{
+    kd_error error = KD_ERROR_INIT;
+    kd_teacher *teacher;
+    cJSON *what = describe(s, e, itself, 0);
+    if (!study_done(s, what) && !ask(s, e, what, kind)) {
+        return false;
+    }
+    if (kd_teacher_from_ensemble(e->teachers, e->m, NULL, kind, &teacher, &error) != KD_OK) {
+        return say("ensemble", error.text);
+    }
+    bool good = distil(s, e, student_of_it, teacher);
+    kd_teacher_destroy(teacher);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const program about = {
+        .name = "paper-ensemble",
+        .help =
+            "Distils one student from one teacher, from the arithmetic and from the geometric\n"
+            "mean of several (Hinton, Vinyals, Dean 2015, section 2), and counts test errors.\n",
+        .seeds = 3,
+        .lists = lists};
+    static const char *const keys[] = {"errors"};
+    study s;
+    ensemble e = {0};
+    int code;
+    if (!study_open(&s, &about, argc, argv, &code)) {
+        return code;
+    }
+    bool good =
+        load(&s, &e) && distil(&s, &e, "distilled from one", e.teachers[0]) &&
+        of_mean(&s, &e, KD_MEAN_ARITHMETIC, "arithmetic mean", "distilled from arithmetic mean") &&
+        of_mean(&s, &e, KD_MEAN_GEOMETRIC, "geometric mean", "distilled from geometric mean");
+    unload(&e);
+    return study_end(&s, good, keys, 1);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Section 3 of the paper: a large net with dropout, weight constraints and moved images; a smaller
+ * one alone; and the same distilled from the large one at T = 20, on images that are not moved.
+ */
+#include "study.h"
+
+static bool teacher(study *s, uint64_t seed)
+{
+    cJSON *what = study_what(s, "teacher", seed, &s->o.teacher, NULL);
+    if (study_done(s, what)) {
+        return true;
+    }
+    cJSON *result = cJSON_CreateObject();
+    kd_net *net = study_teacher(s, seed, result);
+    bool good = net && study_test(s, net, result, NULL);
+    kd_net_destroy(net);
+    if (good) {
+        return runs_add(&s->runs, what, result);
+    }
+    cJSON_Delete(what);
+    cJSON_Delete(result);
+    return false;
+}
+
+static bool alone(study *s, uint64_t seed)
+{
+    const student small = {.seed = seed, .plan = &s->o.alone, .data = &s->train};
+    cJSON *what = study_what(s, "alone", seed, small.plan, NULL);
+    return study_done(s, what) || study_run(s, what, &small);
+}
+
+static bool distilled(study *s, uint64_t seed)
+{
+    student small = {.seed = seed, .plan = &s->o.distilled, .data = &s->train};
+    cJSON *what = study_what(s, "distilled", seed, small.plan, &seed);
+    if (study_done(s, what)) {
+        return true;
+    }
+    kd_net *large = study_teacher(s, seed, NULL);
+    small.teacher = large ? study_record(s, large, small.data) : NULL;
+    kd_net_destroy(large);
+    if (!small.teacher) {
+        cJSON_Delete(what);
+        return false;
+    }
+    bool good = study_run(s, what, &small);
+    kd_teacher_destroy(small.teacher);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const program about = {
+        .name = "paper-mnist",
+        .help =
+            "Trains a large net with dropout, weight constraints and moved images, a smaller net\n"
+            "alone, and the same distilled from the large one (Hinton, Vinyals, Dean 2015,\n"
+            "section 3), and counts their test errors.\n",
+        .seeds = 3};
+    static const char *const keys[] = {"errors"};
+    study s;
+    int code;
+    if (!study_open(&s, &about, argc, argv, &code)) {
+        return code;
+    }
+    bool good = true;
+    for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
+        good = teacher(&s, seed) && alone(&s, seed) && distilled(&s, seed);
+    }
+    return study_end(&s, good, keys, 1);
+}

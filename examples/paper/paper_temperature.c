@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Section 3 of the paper: which temperature is best depends on the size of the student. All students
+ * have the same teacher.
+ */
+#include "study.h"
+
+static number_list widths = {3, {30, 300, 800}};
+static number_list temperatures = {10, {1, 2, 2.5, 3, 4, 6, 8, 12, 20, 40}};
+static number_list teacher_seed = {1, {1}};
+
+static const list_option lists[] = {
+    {"widths", "units in each hidden layer of a student", 1, 100000, true, &widths},
+    {"temperatures", "of the soft targets", 1e-3, 1e6, false, &temperatures},
+    {"teacher-seed", "of the one teacher", 0, 1e9, true, &teacher_seed},
+    {0}};
+
+static void adjust(options *o)
+{
+    o->distilled.epochs = 30;
+    o->alone.epochs = 30;
+}
+
+/* One student; T = 0: with labels alone. */
+static bool one(study *s, uint64_t seed, double width, double temperature, kd_teacher *teacher)
+{
+    char row[80];
+    plan p = temperature > 0.0 ? s->o.distilled : s->o.alone;
+    uint64_t whose = (uint64_t)teacher_seed.value[0];
+    p.hidden = (size_t)width;
+    if (temperature > 0.0) {
+        p.temperature = (float)temperature;
+        snprintf(row, sizeof row, "%g units, T = %g", width, temperature);
+    } else {
+        snprintf(row, sizeof row, "%g units, alone", width);
+    }
+    const student small = {
+        .seed = seed, .plan = &p, .data = &s->train, .teacher = temperature > 0.0 ? teacher : NULL};
+    cJSON *what = study_what(s, row, seed, &p, temperature > 0.0 ? &whose : NULL);
+    return study_done(s, what) || study_run(s, what, &small);
+}
+
+static bool sweep(study *s, kd_teacher *teacher)
+{
+    bool good = true;
+    for (size_t w = 0; good && w < widths.n; w++) {
+        for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
+            good = one(s, seed, widths.value[w], 0.0, NULL);
+            for (size_t i = 0; good && i < temperatures.n; i++) {
+                good = one(s, seed, widths.value[w], temperatures.value[i], teacher);
+            }
+        }
+    }
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const program about = {
+        .name = "paper-temperature",
+        .help = "Distils students of several sizes from one teacher at several temperatures\n"
+                "(Hinton, Vinyals, Dean 2015, section 3), and counts their test errors.\n",
+        .seeds = 5,
+        .lists = lists,
+        .adjust = adjust};
+    static const char *const keys[] = {"errors"};
+    study s;
+    int code;
+    if (!study_open(&s, &about, argc, argv, &code)) {
+        return code;
+    }
+    kd_net *large = study_teacher(&s, (uint64_t)teacher_seed.value[0], NULL);
+    kd_teacher *teacher = large ? study_record(&s, large, &s.train) : NULL;
+    kd_net_destroy(large);
+    bool good = teacher && sweep(&s, teacher);
+    kd_teacher_destroy(teacher);
+    return study_end(&s, good, keys, 1);
+}

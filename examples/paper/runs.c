@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+/* The file of results, and a table of them. */
+#include "runs.h"
+
+#include "say.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the file ---- */
+
+/* All of it with a zero behind, which the caller frees; NULL with errno. */
+static char *read_text(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    size_t size = 0, room = 1 << 16;
+    char *text = file ? malloc(room) : NULL;
+    while (text && !feof(file) && !ferror(file)) {
+        size += fread(text + size, 1, room - size - 1, file);
+        if (size + 1 == room) {
+            char *larger = realloc(text, room *= 2);
+            if (!larger) {
+                free(text);
+            }
+            text = larger;
+        }
+    }
+    if (text && ferror(file)) {
+        free(text);
+        text = NULL;
+    }
+    if (file) {
+        fclose(file);
+    }
+    if (text) {
+        text[size] = '\0';
+    }
+    return text;
+}
+
+static cJSON *begin(const char *program)
+{
+    cJSON *file = cJSON_CreateObject();
+    if (!cJSON_AddStringToObject(file, "program", program) ||
+        !cJSON_AddArrayToObject(file, "runs")) {
+        cJSON_Delete(file);
+        return NULL;
+    }
+    return file;
+}
+
+bool runs_open(runs *r, const char *path, const char *program)
+{
+    *r = (runs){.path = path};
+    errno = 0;
+    char *text = read_text(path);
+    if (!text && errno != ENOENT) {
+        return say(path, errno ? strerror(errno) : "out of memory");
+    }
+    r->file = text ? cJSON_Parse(text) : begin(program);
+    free(text);
+    const char *whose = cJSON_GetStringValue(cJSON_GetObjectItem(r->file, "program"));
+    if (whose && strcmp(whose, program) == 0 &&
+        cJSON_IsArray(cJSON_GetObjectItem(r->file, "runs"))) {
+        return true;
+    }
+    runs_close(r);
+    return say(path, "no results of this program; choose another file with --json");
+}
+
+void runs_close(runs *r)
+{
+    cJSON_Delete(r->file);
+    r->file = NULL;
+}
+
+/* Beside it first, so that there is always a whole one. */
+static bool write_file(const runs *r)
+{
+    char beside[4096];
+    char *text = cJSON_Print(r->file);
+    int length = snprintf(beside, sizeof beside, "%s.new", r->path);
+    FILE *file = text && length > 0 && (size_t)length < sizeof beside ? fopen(beside, "w") : NULL;
+    bool good = file && fprintf(file, "%s\n", text) >= 0;
+    good = (!file || fclose(file) == 0) && good;
+    good = good && rename(beside, r->path) == 0;
+    cJSON_free(text);
+    return good || say(r->path, errno ? strerror(errno) : "it can't be written");
+}
+
+static bool note(runs *r, const cJSON *run)
+{
+    if (r->n == RUNS_MOST) {
+        return say(r->path, "too many runs at once");
+    }
+    r->run[r->n++] = run;
+    return true;
+}
+
+bool runs_have(runs *r, const cJSON *what)
+{
+    const cJSON *run;
+    cJSON_ArrayForEach(run, cJSON_GetObjectItem(r->file, "runs"))
+    {
+        if (cJSON_Compare(cJSON_GetObjectItem(run, "what"), what, true)) {
+            return note(r, run);
+        }
+    }
+    return false;
+}
+
+bool runs_add(runs *r, cJSON *what, cJSON *result)
+{
+    cJSON *run = cJSON_CreateObject();
+    if (!run || !what || !result) {
+        cJSON_Delete(run);
+        cJSON_Delete(what);
+        cJSON_Delete(result);
+        return say(r->path, "out of memory");
+    }
+    cJSON_AddItemToObject(run, "what", what);
+    cJSON_AddItemToObject(run, "result", result);
+    cJSON_AddItemToArray(cJSON_GetObjectItem(r->file, "runs"), run);
+    return note(r, run) && write_file(r);
+}
+
+/* ---- the table ---- */
+
+static const char *row_of(const cJSON *run)
+{
+    const char *row =
+        cJSON_GetStringValue(cJSON_GetObjectItem(cJSON_GetObjectItem(run, "what"), "row"));
+    return row ? row : "";
+}
+
+static void print_cell(const runs *r, const char *row, const char *key)
+{
+    double sum = 0.0, squares = 0.0;
+    size_t n = 0;
+    char values[200] = "";
+    for (size_t i = 0; i < r->n; i++) {
+        const cJSON *number = cJSON_GetObjectItem(cJSON_GetObjectItem(r->run[i], "result"), key);
+        if (strcmp(row_of(r->run[i]), row) == 0 && cJSON_IsNumber(number)) {
+            size_t used = strlen(values);
+            snprintf(values + used, sizeof values - used, n ? ", %g" : "%g", number->valuedouble);
+            sum += number->valuedouble;
+            squares += number->valuedouble * number->valuedouble;
+            n++;
+        }
+    }
+    if (n == 0) {
+        return;
+    }
+    double mean = sum / (double)n;
+    printf("  %-30s %-22s %9.1f", row, key, mean);
+    if (n > 1) {
+        double variance = (squares - sum * mean) / (double)(n - 1);
+        printf(" +- %-7.1f %s", sqrt(variance > 0.0 ? variance : 0.0), values);
+    }
+    puts("");
+}
+
+void runs_print(const runs *r, const char *const *keys, size_t n_keys)
+{
+    printf("\n  %-30s %-22s %9s    sd      all\n", "row", "", "mean");
+    for (size_t i = 0; i < r->n; i++) {
+        bool first = true;
+        for (size_t j = 0; j < i; j++) {
+            first = first && strcmp(row_of(r->run[j]), row_of(r->run[i])) != 0;
+        }
+        for (size_t k = 0; first && k < n_keys; k++) {
+            print_cell(r, row_of(r->run[i]), keys[k]);
+        }
+    }
+    printf("\n  All runs: %s\n", r->path);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file runs.h
+ * Results in a JSON file: what was run, and what came out. The file is replaced after each run, so a
+ * program that is stopped loses none, and makes none again.
+ */
+#ifndef RUNS_H
+#define RUNS_H
+
+#include <cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+enum { RUNS_MOST = 2000 /**< Of one program run. */ };
+
+/** The runs of one file. */
+typedef struct runs {
+    const char *path;
+    cJSON *file; /**< {"program": ..., "runs": [{"what": {...}, "result": {...}}]} */
+    size_t n;    /**< Runs of this program run, whether made or found. */
+    const cJSON *run[RUNS_MOST];
+} runs;
+
+/** Reads the file, or begins one. False after a message on stderr. */
+bool runs_open(runs *r, const char *path, const char *program);
+
+/** Frees it; the file is up to date already. */
+void runs_close(runs *r);
+
+/** Whether the run that is described so is there; then it is one of this program run, too. */
+bool runs_have(runs *r, const cJSON *what);
+
+/** Adds a run, takes both objects, and replaces the file. False after a message on stderr. */
+bool runs_add(runs *r, cJSON *what, cJSON *result);
+
+/**
+ * Prints a table of this program run, a line for each name of a row (what.row), with the mean, the
+ * standard deviation and all values of the result's numbers `keys`.
+ */
+void runs_print(const runs *r, const char *const *keys, size_t n_keys);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* Trainings whose results are kept. */
+#include "study.h"
+
+#include "recorded.h"
+#include "say.h"
+#include "sets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- beginning and end ---- */
+
+static bool load(study *s)
+{
+    const options *o = &s->o;
+    sets_source source = {o->data, o->holdout, 1, 8000, 10000};
+    if (o->smoke) {
+        source.train = 600;
+        source.test = 300;
+    }
+    if (!sets_load(&source, &s->train, &s->test)) {
+        return false;
+    }
+    uint64_t hash = kd_hash(0, s->train.pixels, s->train.n * DIGIT_PIXELS);
+    hash = kd_hash(hash, s->train.labels, s->train.n);
+    snprintf(s->data, sizeof s->data, "%016llx", (unsigned long long)hash);
+    printf("%zu training and %zu test images, %s; %d thread%s\n", s->train.n, s->test.n,
+           o->data ? o->data : "drawn by this program", (int)o->threads, o->threads > 1 ? "s" : "");
+    return true;
+}
+
+bool study_open(study *s, const program *about, int argc, char **argv, int *out_exit_code)
+{
+    kd_error error = KD_ERROR_INIT;
+    kd_context_options how = KD_CONTEXT_OPTIONS_INIT;
+    *s = (study){0};
+    if (!options_read(&s->o, about, argc, argv, out_exit_code)) {
+        return false;
+    }
+    *out_exit_code = 1;
+    how.threads = s->o.threads;
+    if (mkdir(s->o.work, 0777) != 0 && errno != EEXIST) {
+        return say(s->o.work, strerror(errno));
+    }
+    if (kd_blas_set_single(NULL, NULL, &error) != KD_OK ||
+        kd_context_create(&how, &s->context, &error) != KD_OK) {
+        return say("context", error.text);
+    }
+    if (load(s) && runs_open(&s->runs, s->o.json, about->name)) {
+        return true;
+    }
+    study_end(s, false, NULL, 0);
+    return false;
+}
+
+int study_end(study *s, bool good, const char *const *keys, size_t n_keys)
+{
+    if (good) {
+        runs_print(&s->runs, keys, n_keys);
+    }
+    runs_close(&s->runs);
+    kd_context_destroy(s->context);
+    digit_set_free(&s->train);
+    digit_set_free(&s->test);
+    return good ? 0 : 1;
+}
+
+/* ---- what is run ---- */
+
+static void add_plan(cJSON *to, const char *name, const plan *p)
+{
+    cJSON *object = cJSON_AddObjectToObject(to, name);
+    const char *field;
+    double value;
+    for (size_t i = 0; (field = plan_field(p, i, &value)) != NULL; i++) {
+        char text[40];
+        snprintf(text, sizeof text, "%.7g", value); /* 0.04, not the nearest float */
+        cJSON_AddRawToObject(object, field, text);
+    }
+}
+
+cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
+                  const uint64_t *teacher_seed)
+{
+    cJSON *what = cJSON_CreateObject();
+    cJSON_AddStringToObject(what, "row", row);
+    cJSON_AddNumberToObject(what, "seed", (double)seed);
+    cJSON_AddStringToObject(what, "data", s->o.data ? "files" : "drawn");
+    cJSON_AddStringToObject(what, "hash", s->data);
+    cJSON_AddBoolToObject(what, "holdout", s->o.holdout);
+    add_plan(what, "plan", p);
+    if (teacher_seed) {
+        cJSON_AddNumberToObject(what, "teacher_seed", (double)*teacher_seed);
+        add_plan(what, "teacher", &s->o.teacher);
+    }
+    /* As it will be read again: numbers, not raw text. */
+    char *text = cJSON_PrintUnformatted(what);
+    cJSON_Delete(what);
+    what = text ? cJSON_Parse(text) : NULL;
+    cJSON_free(text);
+    return what;
+}
+
+/* The name of a run's files: its row and seed for people, a hash of all for the rest. */
+static bool name_of(const cJSON *what, char out[96])
+{
+    char *text = cJSON_PrintUnformatted(what);
+    const char *row = cJSON_GetStringValue(cJSON_GetObjectItem(what, "row"));
+    if (!text || !row) {
+        cJSON_free(text);
+        return say("results", "out of memory");
+    }
+    uint32_t hash = (uint32_t)kd_hash(0, text, strlen(text));
+    snprintf(out, 96, "%.60s-%.0f-%08x", row,
+             cJSON_GetNumberValue(cJSON_GetObjectItem(what, "seed")), (unsigned)hash);
+    for (char *c = out; *c; c++) {
+        *c = *c == ' ' || *c == '/' || *c == ',' ? '-' : *c;
+    }
+    cJSON_free(text);
+    return true;
+}
+
+static bool path_of(const study *s, const char *name, const char *ending, char out[4096])
+{
+    int length = snprintf(out, 4096, "%s/%s.%s", s->o.work, name, ending);
+    return (length > 0 && length < 4096) || say(s->o.work, "the name is too long");
+}
+
+/* ---- learning curves: a line for each epoch in a file, since trainings may be stopped ---- */
+
+typedef struct curve {
+    study *study;
+    char path[4096];
+} curve;
+
+static bool note_epoch(void *user, size_t epochs, double loss, kd_net *net)
+{
+    const curve *c = user;
+    long errors = c->study->o.holdout ? count_errors(net, &c->study->test) : 0;
+    FILE *file = fopen(c->path, "a");
+    bool good = file && errors >= 0 && fprintf(file, "%zu %.9g %ld\n", epochs, loss, errors) > 0;
+    good = (!file || fclose(file) == 0) && good;
+    return good || say(c->path, "it can't be written");
+}
+
+/* Epochs that were run twice count once: the last time. */
+static bool read_curve(const curve *c, size_t epochs, cJSON *result)
+{
+    double *values = calloc(2 * epochs, sizeof *values);
+    FILE *file = fopen(c->path, "r");
+    size_t epoch;
+    double loss, errors;
+    while (values && file && fscanf(file, "%zu %lf %lf", &epoch, &loss, &errors) == 3) {
+        if (epoch >= 1 && epoch <= epochs) {
+            values[epoch - 1] = loss;
+            values[epochs + epoch - 1] = errors;
+        }
+    }
+    bool good = values && file;
+    if (good) {
+        cJSON_AddItemToObject(result, "loss", cJSON_CreateDoubleArray(values, (int)epochs));
+        if (c->study->o.holdout) {
+            cJSON_AddItemToObject(result, "held_out_errors",
+                                  cJSON_CreateDoubleArray(values + epochs, (int)epochs));
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+    free(values);
+    return good || say(c->path, "it can't be read");
+}
+
+/* ---- trainings ---- */
+
+kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p,
+                    const digit_set *data, kd_teacher *teacher, cJSON *result)
+{
+    char name[96];
+    curve c = {.study = s};
+    trained done;
+    if (!name_of(what, name) || !path_of(s, name, "curve", c.path)) {
+        return NULL;
+    }
+    const training t = {.context = s->context,
+                        .plan = p,
+                        .name = name,
+                        .state = s->o.work,
+                        .seed = seed,
+                        .data = data,
+                        .teacher = teacher,
+                        .after_epoch = note_epoch,
+                        .user = &c};
+    if (!train(&t, &done)) {
+        return NULL;
+    }
+    cJSON_AddNumberToObject(result, "seconds", done.seconds);
+    cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
+    cJSON_AddNumberToObject(result, "tflop", done.flop * 1e-12);
+    if (!read_curve(&c, p->epochs, result)) {
+        kd_net_destroy(done.net);
+        return NULL;
+    }
+    return done.net;
+}
+
+/* Removes what study_train kept to go on from. */
+static void forget(const study *s, const cJSON *what)
+{
+    static const char *const endings[] = {"curve", "safetensors"};
+    char name[96], path[4096];
+    for (size_t i = 0; i < 2; i++) {
+        if (name_of(what, name) && path_of(s, name, endings[i], path)) {
+            (void)unlink(path);
+        }
+    }
+}
+
+kd_net *study_teacher(study *s, uint64_t seed, cJSON *result)
+{
+    cJSON *what = study_what(s, "teacher", seed, &s->o.teacher, NULL);
+    cJSON *unused = cJSON_CreateObject();
+    kd_net *net =
+        study_train(s, what, seed, &s->o.teacher, &s->train, NULL, result ? result : unused);
+    cJSON_Delete(unused);
+    cJSON_Delete(what);
+    return net;
+}
+
+kd_teacher *study_record(study *s, kd_net *net, const digit_set *data)
+{
+    return recorded_make(s->context, net, data, NULL);
+}
+
+bool study_test(study *s, kd_net *net, cJSON *result, void *user)
+{
+    (void)user;
+    long errors = count_errors(net, &s->test);
+    cJSON_AddNumberToObject(result, "errors", (double)errors);
+    cJSON_AddNumberToObject(result, "cases", (double)s->test.n);
+    return errors >= 0;
+}
+
+bool study_done(study *s, cJSON *what)
+{
+    bool done = runs_have(&s->runs, what);
+    if (done) {
+        cJSON_Delete(what);
+    }
+    return done;
+}
+
+bool study_run(study *s, cJSON *what, const student *of)
+{
+    cJSON *result = cJSON_CreateObject();
+    study_measure measure = of->measure ? of->measure : study_test;
+    kd_net *net = study_train(s, what, of->seed, of->plan, of->data, of->teacher, result);
+    bool good = net && measure(s, net, result, of->user);
+    kd_net_destroy(net);
+    if (good) {
+        forget(s, what);
+        return runs_add(&s->runs, what, result);
+    }
+    cJSON_Delete(what);
+    cJSON_Delete(result);
+    return false;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/**
+ * @file study.h
+ * What the programs of the paper's experiments share: data, teachers that are trained once, and
+ * trainings whose results are kept.
+ */
+#ifndef STUDY_H
+#define STUDY_H
+
+#include "options.h"
+#include "runs.h"
+
+/** One program run. */
+typedef struct study {
+    options o;
+    kd_context *context;
+    digit_set train, test;
+    char data[20]; /**< Hash of the training images and labels. */
+    runs runs;
+} study;
+
+/** Reads the command line, data and results so far. False: stop with *out_exit_code. */
+bool study_open(study *s, const program *about, int argc, char **argv, int *out_exit_code);
+
+/** Prints the table of the results' numbers `keys` and closes all; the exit code. */
+int study_end(study *s, bool good, const char *const *keys, size_t n_keys);
+
+/**
+ * Describes a run, for runs_have and runs_add: its row, seed and plan, the data, and the seed and
+ * the plan of its teacher if `teacher_seed` is not NULL. Programs may add fields. NULL: no memory,
+ * which the other functions take.
+ */
+cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
+                  const uint64_t *teacher_seed);
+
+/**
+ * The teacher of this seed, trained now or in an earlier run; the caller destroys the net. NULL
+ * after a message. `result`, if not NULL, gets what study_train writes.
+ */
+kd_net *study_teacher(study *s, uint64_t seed, cJSON *result);
+
+/** The net's logits of `data` as a teacher, by place; the caller destroys it; NULL after a message. */
+kd_teacher *study_record(study *s, kd_net *net, const digit_set *data);
+
+/**
+ * Trains as `what` says, on `data`, and writes seconds, TFLOP, threads and the learning curve to
+ * `result`. The caller destroys the net; NULL after a message.
+ */
+kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p,
+                    const digit_set *data, kd_teacher *teacher, cJSON *result);
+
+/** What is measured of a net: fields of `result`. False after a message. */
+typedef bool (*study_measure)(study *s, kd_net *net, cJSON *result, void *user);
+
+/** The usual one: "errors" and "cases" of the test images. */
+bool study_test(study *s, kd_net *net, cJSON *result, void *user);
+
+/** A student that is trained, measured, written down and forgotten. */
+typedef struct student {
+    uint64_t seed;
+    const plan *plan;
+    const digit_set *data;
+    kd_teacher *teacher;   /**< Knows `data`; NULL: labels alone. */
+    study_measure measure; /**< And what it is given; NULL: study_test. */
+    void *user;
+} student;
+
+/** Makes the run that `what` describes, which it takes. False after a message. */
+bool study_run(study *s, cJSON *what, const student *of);
+
+/** Whether `what`, which it takes if so, was run before. */
+bool study_done(study *s, cJSON *what);
+
+#endif
