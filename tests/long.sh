@@ -8,11 +8,11 @@ usage() {
 usage: bash tests/long.sh [options]
 
 Runs the steps at the end of this file and writes docs/long.md: the machine, and for each step its
-result, what it counted, its seconds, and the date and commit it ran at. A step that fails does not stop the others; the
-exit code is then 1. Takes two to three hours of two cores.
+result, what it counted, its seconds, and the date and commit it ran at. A step that fails does not
+stop the others; the exit code is then 1. Takes two to three hours of two cores.
 
-  --only PATTERN      only steps whose name matches this extended regular expression; if the table is
-                      there already, they take the place of their rows in it
+  --only PATTERN      only steps whose name matches this extended regular expression; if the table
+                      is there already, they take the place of their rows in it
   --list              the names of the steps
   --part N            do 1/N of everything, to try it out (1)
   --fuzz-seconds N    at most so long for each libFuzzer target; 0 = until it has all its runs (0)

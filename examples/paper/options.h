@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file options.h
- * The command line that the programs share: data, seeds, files, and how each kind of net is trained.
+ * The command line that the programs share: data, seeds, files, and how each kind of net is
+ * trained.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H

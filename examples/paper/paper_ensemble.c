@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Section 2 of the paper: the soft targets of an ensemble, averaged arithmetically or geometrically.
- * The paper gives no numbers for it on MNIST.
+ * Section 2 of the paper: the soft targets of an ensemble, averaged arithmetically or
+ * geometrically. The paper gives no numbers for it on MNIST.
  */
 #include "study.h"
 
@@ -16,7 +16,7 @@ static number_list members = {1, {3}};
 static const list_option lists[] = {
     {"members", "teachers in an ensemble; their seeds are 1 and up", 2, MOST, true, &members}, {0}};
 
-/* The members' recorded soft targets of the training images, and their logits of the test images. */
+/* The members' soft targets of the training images, and their logits of the test images. */
 typedef struct ensemble {
     size_t m;
     kd_teacher *teachers[MOST];

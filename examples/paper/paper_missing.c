@@ -4,8 +4,8 @@
  * most of it from soft targets, but its bias for 3 is much too low; shifting it mends that.
  *
  * The paper shifts by what is best on the test set: the column "oracle". The honest rule needs no
- * label: the shift for which the mean predicted probability of the classes, over the training images
- * of all classes, is their share of the training set.
+ * label: the shift for which the mean predicted probability of the classes, over the training
+ * images of all classes, is their share of the training set.
  */
 #include "study.h"
 

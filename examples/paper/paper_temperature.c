@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Section 3 of the paper: which temperature is best depends on the size of the student. All students
- * have the same teacher.
+ * Section 3 of the paper: which temperature is best depends on the size of the student. All
+ * students have the same teacher.
  */
 #include "study.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file runs.h
- * Results in a JSON file: what was run, and what came out. The file is replaced after each run, so a
- * program that is stopped loses none, and makes none again.
+ * Results in a JSON file: what was run, and what came out. The file is replaced after each run, so
+ * a program that is stopped loses none, and makes none again.
  */
 #ifndef RUNS_H
 #define RUNS_H

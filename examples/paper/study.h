@@ -39,7 +39,7 @@ cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
  */
 kd_net *study_teacher(study *s, uint64_t seed, cJSON *result);
 
-/** The net's logits of `data` as a teacher, by place; the caller destroys it; NULL after a message. */
+/** The net's logits of `data` as a teacher, by place, which the caller destroys; NULL as above. */
 kd_teacher *study_record(study *s, kd_net *net, const digit_set *data);
 
 /**
