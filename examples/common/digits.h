@@ -6,6 +6,8 @@
 #ifndef DIGITS_H
 #define DIGITS_H
 
+#include "cases.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,5 +47,8 @@ void digit_set_free(digit_set *set);
  * Cost: about 20 microseconds an image; allocates 785 bytes for each.
  */
 bool digits_draw(uint64_t seed, size_t n, digit_set *out_set);
+
+/** The images as cases: 0..1 a pixel, moved if they are to be. `set` must stay where it is. */
+case_set digit_cases(const digit_set *set);
 
 #endif

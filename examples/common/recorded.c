@@ -10,42 +10,44 @@
 
 enum { PIECE = 500 };
 
-static kd_cache_options options_for(const digit_set *data)
+static kd_cache_options options_for(const case_set *data)
 {
     kd_cache_options o = KD_CACHE_OPTIONS_INIT;
-    o.k = DIGIT_CLASSES;
-    o.data_hash = kd_hash(0, data->pixels, data->n * DIGIT_PIXELS);
+    o.k = data->classes;
+    o.data_hash = data->hash;
     return o;
 }
 
-bool recorded_exists(const char *path, const digit_set *data)
+bool recorded_exists(const char *path, const case_set *data)
 {
     kd_cache_info info = KD_CACHE_INFO_INIT;
     return access(path, F_OK) == 0 && kd_cache_verify(path, &info, NULL) == KD_OK &&
            info.finished == 1 && info.cases == data->n;
 }
 
-static kd_teacher *in_memory(kd_context *context, const float *z, const uint64_t *ids, size_t n)
+static kd_teacher *in_memory(kd_context *context, const float *z, const uint64_t *ids,
+                             const case_set *data)
 {
     kd_error error = KD_ERROR_INIT;
     kd_teacher *teacher = NULL;
-    if (kd_teacher_from_logits(context, ids, z, n, DIGIT_CLASSES, 0, &teacher, &error) != KD_OK) {
+    if (kd_teacher_from_logits(context, ids, z, data->n, data->classes, 0, &teacher, &error) !=
+        KD_OK) {
         say("teacher", error.text);
     }
     return teacher;
 }
 
 /* Goes on behind the cases that an interrupted run has left. */
-static bool append_all(kd_cache *cache, const float *z, const uint64_t *ids, size_t n)
+static bool append_all(kd_cache *cache, const float *z, const uint64_t *ids, const case_set *data)
 {
     kd_cache_info info = KD_CACHE_INFO_INIT;
     bool good = kd_cache_get_info(cache, &info, NULL) == KD_OK;
-    for (size_t begin = info.cases; good && begin < n; begin += PIECE) {
+    for (size_t begin = info.cases; good && begin < data->n; begin += PIECE) {
         kd_targets targets = KD_TARGETS_INIT;
         targets.kind = KD_TARGET_LOGITS;
-        targets.values = z + begin * DIGIT_CLASSES;
-        targets.k = DIGIT_CLASSES;
-        size_t some = n - begin < PIECE ? n - begin : PIECE;
+        targets.values = z + begin * data->classes;
+        targets.k = data->classes;
+        size_t some = data->n - begin < PIECE ? data->n - begin : PIECE;
         good = kd_cache_append(cache, ids + begin, &targets, some) == KD_OK;
     }
     good = good && kd_cache_finish(cache) == KD_OK;
@@ -55,7 +57,7 @@ static bool append_all(kd_cache *cache, const float *z, const uint64_t *ids, siz
     return good;
 }
 
-static bool record(kd_context *context, kd_net *net, const digit_set *data, const char *path,
+static bool record(kd_context *context, kd_net *net, const case_set *data, const char *path,
                    const float *z, const uint64_t *ids)
 {
     kd_error error = KD_ERROR_INIT;
@@ -68,13 +70,13 @@ static bool record(kd_context *context, kd_net *net, const digit_set *data, cons
     if (!good) {
         say("recording", error.text);
     }
-    good = good && append_all(cache, z, ids, data->n);
+    good = good && append_all(cache, z, ids, data);
     kd_cache_destroy(cache);
     kd_teacher_destroy(live);
     return good;
 }
 
-kd_teacher *recorded_make(kd_context *context, kd_net *net, const digit_set *data, const char *path)
+kd_teacher *recorded_make(kd_context *context, kd_net *net, const case_set *data, const char *path)
 {
     float *z = logits_of(net, data);
     uint64_t *ids = calloc(data->n, sizeof *ids);
@@ -83,7 +85,7 @@ kd_teacher *recorded_make(kd_context *context, kd_net *net, const digit_set *dat
         ids[i] = i;
     }
     if (z && ids && !path) {
-        teacher = in_memory(context, z, ids, data->n);
+        teacher = in_memory(context, z, ids, data);
     } else if (z && ids && record(context, net, data, path, z, ids)) {
         teacher = recorded_open(context, data, path);
     }
@@ -92,7 +94,7 @@ kd_teacher *recorded_make(kd_context *context, kd_net *net, const digit_set *dat
     return teacher;
 }
 
-kd_teacher *recorded_open(kd_context *context, const digit_set *data, const char *path)
+kd_teacher *recorded_open(kd_context *context, const case_set *data, const char *path)
 {
     kd_error error = KD_ERROR_INIT;
     kd_cache_options expected = options_for(data);

@@ -7,21 +7,21 @@
 #ifndef RECORDED_H
 #define RECORDED_H
 
-#include "digits.h"
+#include "cases.h"
 
 #include <kd/kd.h>
+#include <stdbool.h>
 
 /** Whether there is a finished recording of these images in the file. */
-bool recorded_exists(const char *path, const digit_set *data);
+bool recorded_exists(const char *path, const case_set *data);
 
 /**
  * Asks the net for its logits of all images, and makes a teacher of them. With a path they go to
  * that file first, and the teacher reads them from there. NULL after a message on stderr.
  */
-kd_teacher *recorded_make(kd_context *context, kd_net *net, const digit_set *data,
-                          const char *path);
+kd_teacher *recorded_make(kd_context *context, kd_net *net, const case_set *data, const char *path);
 
 /** The teacher of a finished recording; NULL after a message on stderr. */
-kd_teacher *recorded_open(kd_context *context, const digit_set *data, const char *path);
+kd_teacher *recorded_open(kd_context *context, const case_set *data, const char *path);
 
 #endif

@@ -29,9 +29,7 @@ bool state_open(state *out, const training *t)
     }
     const uint64_t own[] = {t->plan->batch, t->plan->epochs, (uint64_t)t->plan->jitter, t->data->n,
                             whose};
-    out->tag = kd_hash(0, own, sizeof own);
-    out->tag = kd_hash(out->tag, t->data->pixels, t->data->n * DIGIT_PIXELS);
-    out->tag = kd_hash(out->tag, t->data->labels, t->data->n);
+    out->tag = kd_hash(t->data->hash, own, sizeof own);
     return true;
 }
 

@@ -11,52 +11,12 @@
 
 /* Buffers of one batch. */
 typedef struct loader {
-    const digit_set *data;
-    uint64_t seed;
-    int jitter;
+    const case_set *data;
     uint32_t *order; /* [data->n] */
-    float *x;        /* [batch,784] */
+    float *x;        /* [batch,inputs] */
     int32_t *labels;
     uint64_t *ids;
 } loader;
-
-/* Depends on its arguments only, so an image's jitter does not depend on its place. */
-static uint64_t hash(uint64_t a, uint64_t b, uint64_t c)
-{
-    uint64_t x = a * 0x9E3779B97F4A7C15u ^ (b + 0xD1B54A32D192ED03u) * 0xBF58476D1CE4E5B9u ^ c;
-    x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
-    x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
-    return x ^ (x >> 31);
-}
-
-/* The image moved by (right, down), with paper at the edges. */
-static void move_image(const uint8_t *pixels, int right, int down, float *x)
-{
-    for (int row = 0; row < DIGIT_SIDE; row++) {
-        for (int column = 0; column < DIGIT_SIDE; column++) {
-            int from_row = row - down;
-            int from_column = column - right;
-            bool inside = from_row >= 0 && from_row < DIGIT_SIDE && from_column >= 0 &&
-                          from_column < DIGIT_SIDE;
-            x[row * DIGIT_SIDE + column] =
-                inside ? (float)pixels[from_row * DIGIT_SIDE + from_column] / 255.0f : 0.0f;
-        }
-    }
-}
-
-static void load(loader *l, size_t begin, size_t n, uint32_t epoch)
-{
-    unsigned span = (unsigned)(2 * l->jitter + 1);
-    for (size_t i = 0; i < n; i++) {
-        size_t image = l->order[begin + i];
-        uint64_t random = hash(l->seed, epoch, image);
-        int right = (int)(random % span) - l->jitter;
-        int down = (int)(random / span % span) - l->jitter;
-        move_image(l->data->pixels + image * DIGIT_PIXELS, right, down, l->x + i * DIGIT_PIXELS);
-        l->labels[i] = l->data->labels[image];
-        l->ids[i] = image;
-    }
-}
 
 static void close_loader(loader *l)
 {
@@ -66,11 +26,11 @@ static void close_loader(loader *l)
     free(l->ids);
 }
 
-static bool open_loader(loader *l, const digit_set *data, size_t batch, uint64_t seed, int jitter)
+static bool open_loader(loader *l, const case_set *data, size_t batch)
 {
-    *l = (loader){.data = data, .seed = seed, .jitter = jitter};
+    *l = (loader){.data = data};
     l->order = calloc(data->n, sizeof *l->order);
-    l->x = calloc(batch * DIGIT_PIXELS, sizeof *l->x);
+    l->x = calloc(batch * data->inputs, sizeof *l->x);
     l->labels = calloc(batch, sizeof *l->labels);
     l->ids = calloc(batch, sizeof *l->ids);
     if (l->order && l->x && l->labels && l->ids) {
@@ -80,11 +40,12 @@ static bool open_loader(loader *l, const digit_set *data, size_t batch, uint64_t
     return say("batches", "out of memory");
 }
 
-static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed)
+static kd_net *make_net(const training *t)
 {
+    const plan *p = t->plan;
     kd_error error = KD_ERROR_INIT;
     kd_net *net;
-    if (kd_net_create(context, DIGIT_PIXELS, &net, &error) != KD_OK) {
+    if (kd_net_create(t->context, t->data->inputs, &net, &error) != KD_OK) {
         say("net", error.text);
         return NULL;
     }
@@ -92,15 +53,15 @@ static kd_net *make_net(kd_context *context, const plan *p, uint64_t seed)
     if (p->input_dropout > 0.0f) {
         status = kd_net_add_dropout(net, p->input_dropout);
     }
-    for (int i = 0; i < 2 && status == KD_OK; i++) {
+    for (size_t i = 0; i < p->layers && status == KD_OK; i++) {
         status = kd_net_add_dense(net, p->hidden);
         status = status == KD_OK ? kd_net_add_relu(net) : status;
         if (p->hidden_dropout > 0.0f && status == KD_OK) {
             status = kd_net_add_dropout(net, p->hidden_dropout);
         }
     }
-    status = status == KD_OK ? kd_net_add_dense(net, DIGIT_CLASSES) : status;
-    status = status == KD_OK ? kd_net_init(net, KD_INIT_HE, seed) : status;
+    status = status == KD_OK ? kd_net_add_dense(net, t->data->classes) : status;
+    status = status == KD_OK ? kd_net_init(net, KD_INIT_HE, t->seed) : status;
     if (status != KD_OK) {
         say("net", kd_net_error(net));
         kd_net_destroy(net);
@@ -139,12 +100,14 @@ static kd_distiller *make_distiller(const training *t, kd_net *net, size_t steps
     return distiller;
 }
 
-static bool run_epoch(kd_distiller *d, size_t most, loader *l, uint32_t epoch, progress *bar,
+static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t epoch, progress *bar,
                       double *out_loss)
 {
+    const distortion distorted = {t->plan->jitter, t->seed, epoch};
+    size_t most = t->plan->batch;
     kd_report sum = KD_REPORT_INIT;
-    if (kd_shuffle(l->seed, epoch, l->data->n, l->order, NULL) != KD_OK) {
-        return say("shuffle", "no images");
+    if (kd_shuffle(t->seed, epoch, l->data->n, l->order, NULL) != KD_OK) {
+        return say("shuffle", "no cases");
     }
     for (size_t begin = 0; begin < l->data->n; begin += most) {
         size_t left = l->data->n - begin;
@@ -154,7 +117,10 @@ static bool run_epoch(kd_distiller *d, size_t most, loader *l, uint32_t epoch, p
         batch.labels = l->labels;
         batch.ids = l->ids;
         batch.epoch = epoch;
-        load(l, begin, batch.n, epoch);
+        l->data->load(l->data->kept, l->order + begin, batch.n, &distorted, l->x, l->labels);
+        for (size_t i = 0; i < batch.n; i++) {
+            l->ids[i] = l->order[begin + i];
+        }
         kd_report report = KD_REPORT_INIT;
         if (kd_distill_step(d, &batch, &report) != KD_OK) {
             return say("step", kd_distiller_error(d));
@@ -169,12 +135,13 @@ static bool run_epoch(kd_distiller *d, size_t most, loader *l, uint32_t epoch, p
 }
 
 /* Two operations a weight forward, two for its gradient, two to go back but for the first layer. */
-static double flop_of_training(const plan *p, size_t cases)
+static double flop_of_training(const training *t)
 {
+    const plan *p = t->plan;
     double h = (double)p->hidden;
-    double first = DIGIT_PIXELS * h;
-    double rest = h * h + h * DIGIT_CLASSES;
-    return (4.0 * first + 6.0 * rest) * (double)cases;
+    double first = (double)t->data->inputs * h;
+    double rest = (double)(p->layers - 1) * h * h + h * (double)t->data->classes;
+    return (4.0 * first + 6.0 * rest) * (double)(t->data->n * p->epochs);
 }
 
 /* The epochs that are left, and the state after each. */
@@ -198,7 +165,7 @@ static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *
     bool good = true;
     for (; good && epoch < p->epochs; epoch++) {
         double loss = 0.0;
-        good = run_epoch(d, p->batch, l, (uint32_t)epoch, &bar, &loss);
+        good = run_epoch(d, t, l, (uint32_t)epoch, &bar, &loss);
         *out_seconds = progress_clock() - bar.start;
         good = good && (!t->after_epoch || t->after_epoch(t->user, epoch + 1, loss, net)) &&
                state_save(&kept, d, epoch + 1, *out_seconds);
@@ -213,10 +180,10 @@ bool train(const training *t, trained *out)
     size_t steps = (t->data->n + p->batch - 1) / p->batch;
     double seconds;
     loader l;
-    if (!open_loader(&l, t->data, p->batch, t->seed, p->jitter)) {
+    if (!open_loader(&l, t->data, p->batch)) {
         return false;
     }
-    kd_net *net = make_net(t->context, p, t->seed);
+    kd_net *net = make_net(t);
     kd_distiller *d = net ? make_distiller(t, net, steps) : NULL;
     bool good = d && run_epochs(d, net, t, &l, &seconds);
     kd_distiller_destroy(d);
@@ -225,13 +192,31 @@ bool train(const training *t, trained *out)
         kd_net_destroy(net);
         return false;
     }
-    *out = (trained){net, seconds, flop_of_training(p, t->data->n * p->epochs)};
+    *out = (trained){net, seconds, flop_of_training(t)};
     return true;
 }
 
-float *logits_of(kd_net *net, const digit_set *data)
+/* Cases 0, 1, 2... at most PIECE at once. */
+enum { PIECE = 500 };
+
+static bool infer(kd_workspace *ws, const case_set *data, float *x, float *z)
 {
-    enum { PIECE = 500 };
+    uint32_t cases[PIECE];
+    for (size_t begin = 0; begin < data->n; begin += PIECE) {
+        size_t n = data->n - begin < PIECE ? data->n - begin : PIECE;
+        for (size_t i = 0; i < n; i++) {
+            cases[i] = (uint32_t)(begin + i);
+        }
+        data->load(data->kept, cases, n, NULL, x, NULL);
+        if (kd_net_infer(ws, x, n, 0, z + begin * data->classes, 0) != KD_OK) {
+            return say("inference", kd_workspace_error(ws));
+        }
+    }
+    return true;
+}
+
+float *logits_of(kd_net *net, const case_set *data)
+{
     kd_error error = KD_ERROR_INIT;
     kd_workspace_options o = KD_WORKSPACE_OPTIONS_INIT;
     o.batch = PIECE;
@@ -240,17 +225,9 @@ float *logits_of(kd_net *net, const digit_set *data)
         say("workspace", error.text);
         return NULL;
     }
-    float *x = calloc((size_t)PIECE * DIGIT_PIXELS, sizeof *x);
-    float *z = calloc(data->n * DIGIT_CLASSES, sizeof *z);
-    bool good = (x && z) || say("logits", "out of memory");
-    for (size_t begin = 0; good && begin < data->n; begin += PIECE) {
-        size_t n = data->n - begin < PIECE ? data->n - begin : PIECE;
-        for (size_t i = 0; i < n; i++) {
-            move_image(data->pixels + (begin + i) * DIGIT_PIXELS, 0, 0, x + i * DIGIT_PIXELS);
-        }
-        good = kd_net_infer(ws, x, n, 0, z + begin * DIGIT_CLASSES, 0) == KD_OK ||
-               say("inference", kd_workspace_error(ws));
-    }
+    float *x = calloc(PIECE * data->inputs, sizeof *x);
+    float *z = calloc(data->n * data->classes, sizeof *z);
+    bool good = ((x && z) || say("logits", "out of memory")) && infer(ws, data, x, z);
     kd_workspace_destroy(ws);
     free(x);
     if (!good) {
@@ -260,18 +237,31 @@ float *logits_of(kd_net *net, const digit_set *data)
     return z;
 }
 
-long count_errors(kd_net *net, const digit_set *data)
+int32_t *labels_of(const case_set *data)
+{
+    float *x = calloc(data->inputs, sizeof *x);
+    int32_t *labels = calloc(data->n, sizeof *labels);
+    for (uint32_t i = 0; x && labels && i < data->n; i++) {
+        data->load(data->kept, &i, 1, NULL, x, labels + i);
+    }
+    if (!x || !labels) {
+        say("labels", "out of memory");
+        free(labels);
+        labels = NULL;
+    }
+    free(x);
+    return labels;
+}
+
+long count_errors(kd_net *net, const case_set *data)
 {
     float *z = logits_of(net, data);
-    int32_t *labels = calloc(data->n, sizeof *labels);
+    int32_t *labels = z ? labels_of(data) : NULL;
     long errors = -1;
-    if (z && labels) {
-        for (size_t i = 0; i < data->n; i++) {
-            labels[i] = data->labels[i];
-        }
+    if (labels) {
         kd_loss_in in = KD_LOSS_IN_INIT;
         in.n = data->n;
-        in.k = DIGIT_CLASSES;
+        in.k = data->classes;
         in.logits = z;
         in.labels = labels;
         kd_metrics_out metrics = KD_METRICS_OUT_INIT;

@@ -22,6 +22,7 @@
 typedef struct job {
     settings settings;
     digit_set train, test;
+    case_set train_cases, test_cases;
     kd_context *context;
     kd_teacher *recorded; /* the teacher's logits of the training set */
     trained teacher, alone, distilled;
@@ -35,6 +36,8 @@ static bool load_data(job *j)
     if (!sets_load(&source, &j->train, &j->test)) {
         return false;
     }
+    j->train_cases = digit_cases(&j->train);
+    j->test_cases = digit_cases(&j->test);
     printf("%zu training and %zu test images, %s; %d thread%s\n", j->train.n, j->test.n,
            s->data ? s->data : "drawn by this program", (int)s->threads, s->threads > 1 ? "s" : "");
     return true;
@@ -48,12 +51,12 @@ static bool one_net(job *j, const plan *p, const char *name, kd_teacher *teacher
                         .name = name,
                         .state = j->settings.state,
                         .seed = j->settings.seed,
-                        .data = &j->train,
+                        .data = &j->train_cases,
                         .teacher = teacher};
     if (!train(&t, net)) {
         return false;
     }
-    *r = (result){count_errors(net->net, &j->test), net->seconds, net->flop};
+    *r = (result){count_errors(net->net, &j->test_cases), net->seconds, net->flop};
     return r->errors >= 0;
 }
 
@@ -62,10 +65,10 @@ static bool get_teacher(job *j)
 {
     const settings *s = &j->settings;
     results *r = &j->results;
-    r->recorded = s->record && recorded_exists(s->record, &j->train);
+    r->recorded = s->record && recorded_exists(s->record, &j->train_cases);
     if (r->recorded) {
         printf("The teacher is a recording, %s: none is trained.\n", s->record);
-        j->recorded = recorded_open(j->context, &j->train, s->record);
+        j->recorded = recorded_open(j->context, &j->train_cases, s->record);
         return j->recorded != NULL;
     }
     if (!one_net(j, &s->teacher, "teacher", NULL, &j->teacher, &r->teacher)) {
@@ -73,7 +76,7 @@ static bool get_teacher(job *j)
     }
     double h = (double)s->teacher.hidden;
     r->teacher.flop += 2.0 * h * (DIGIT_PIXELS + h + DIGIT_CLASSES) * (double)j->train.n;
-    j->recorded = recorded_make(j->context, j->teacher.net, &j->train, s->record);
+    j->recorded = recorded_make(j->context, j->teacher.net, &j->train_cases, s->record);
     return j->recorded != NULL;
 }
 
@@ -124,7 +127,7 @@ static bool show_soft_targets(const job *j)
 {
     float t = j->settings.temperature;
     size_t n = j->test.n;
-    float *logits = logits_of(j->teacher.net, &j->test);
+    float *logits = logits_of(j->teacher.net, &j->test_cases);
     float *hard = malloc(n * DIGIT_CLASSES * sizeof *hard);
     float *soft = malloc(n * DIGIT_CLASSES * sizeof *soft);
     bool good = logits && hard && soft &&

@@ -76,6 +76,7 @@ static void choose_plans(settings *s)
     for (int i = 0; i < 3; i++) {
         *chosen[i] = preset[i];
         chosen[i]->epochs = s->epochs[i] ? s->epochs[i] : preset[i].epochs;
+        chosen[i]->layers = 2;
         chosen[i]->momentum = 0.9f;
         chosen[i]->batch = 128;
         chosen[i]->temperature = s->temperature;

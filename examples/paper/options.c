@@ -36,7 +36,8 @@ static const char common_help[] =
     "number\n"
     "  --help             this text\n";
 
-static const plan teacher_plan = {.hidden = 1200,
+static const plan teacher_plan = {.layers = 2,
+                                  .hidden = 1200,
                                   .epochs = 300,
                                   .rate = 0.1f,
                                   .momentum = 0.9f,
@@ -47,14 +48,16 @@ static const plan teacher_plan = {.hidden = 1200,
                                   .batch = 128,
                                   .temperature = 1.0f,
                                   .hard_weight = 1.0f};
-static const plan alone_plan = {.hidden = 800,
+static const plan alone_plan = {.layers = 2,
+                                .hidden = 800,
                                 .epochs = 30,
                                 .rate = 0.1f,
                                 .momentum = 0.9f,
                                 .batch = 128,
                                 .temperature = 1.0f,
                                 .hard_weight = 1.0f};
-static const plan distilled_plan = {.hidden = 800,
+static const plan distilled_plan = {.layers = 2,
+                                    .hidden = 800,
                                     .epochs = 100,
                                     .rate = 0.04f,
                                     .momentum = 0.9f,
@@ -74,11 +77,12 @@ typedef struct field {
     int *whole;
 } field;
 
-enum { FIELDS = 12 };
+enum { FIELDS = 13 };
 
 static void fields_of(plan *p, field out[FIELDS])
 {
     const field all[FIELDS] = {
+        {"layers", 1, 100, &p->layers, NULL, NULL},
         {"hidden", 1, 100000, &p->hidden, NULL, NULL},
         {"epochs", 1, 100000, &p->epochs, NULL, NULL},
         {"batch", 1, 1000000, &p->batch, NULL, NULL},

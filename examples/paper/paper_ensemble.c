@@ -69,7 +69,7 @@ static bool ask(study *s, const ensemble *e, cJSON *what, kd_mean_kind kind)
         for (size_t c = 1; c < DIGIT_CLASSES; c++) {
             best = row[c] > row[best] ? c : best;
         }
-        errors += best != s->test.labels[i];
+        errors += best != s->test_images.labels[i];
     }
     free(mean);
     cJSON *result = cJSON_CreateObject();

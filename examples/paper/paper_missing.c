@@ -60,7 +60,7 @@ static count errors_with(const study *s, const transfer *t, const float *z, doub
 {
     count errors = {0};
     for (size_t i = 0; i < s->test.n; i++) {
-        uint8_t label = s->test.labels[i];
+        uint8_t label = s->test_images.labels[i];
         bool wrong = best_of(z + i * DIGIT_CLASSES, t->shifted, shift) != label;
         errors.all += wrong;
         errors.missing += wrong && !t->keep[label];
@@ -108,7 +108,7 @@ static double honest(const study *s, const transfer *t, const float *z)
 {
     double low = -50.0, high = 50.0, share = 0.0;
     for (size_t i = 0; i < s->train.n; i++) {
-        share += t->shifted[s->train.labels[i]];
+        share += t->shifted[s->train_images.labels[i]];
     }
     share /= (double)s->train.n;
     for (int i = 0; i < 40; i++) {
@@ -149,7 +149,7 @@ static bool measure(study *s, kd_net *net, cJSON *result, void *user)
     float *test = logits_of(net, &s->test);
     if (train && test) {
         for (size_t i = 0; i < s->test.n; i++) {
-            missing += !t->keep[s->test.labels[i]];
+            missing += !t->keep[s->test_images.labels[i]];
         }
         write_down(s, t, test, 0.0, "raw", missing, result);
         write_down(s, t, test, oracle(s, t, test), "oracle", missing, result);
@@ -168,16 +168,17 @@ static bool one(study *s, uint64_t seed, transfer *t)
 {
     plan p = s->o.distilled;
     digit_set some;
-    if (!sets_choose(&s->train, t->keep, &some)) {
+    if (!sets_choose(&s->train_images, t->keep, &some)) {
         return false;
     }
+    const case_set data = digit_cases(&some);
     p.epochs = (p.epochs * s->train.n + some.n / 2) / some.n;
     cJSON *what = study_what(s, t->row, seed, &p, &seed);
     bool good = study_done(s, what);
     if (!good) {
         kd_net *large = study_teacher(s, seed, NULL);
-        student small = {.seed = seed, .plan = &p, .data = &some, .measure = measure, .user = t};
-        small.teacher = large ? study_record(s, large, &some) : NULL;
+        student small = {.seed = seed, .plan = &p, .data = &data, .measure = measure, .user = t};
+        small.teacher = large ? study_record(s, large, &data) : NULL;
         kd_net_destroy(large);
         if (small.teacher) {
             good = study_run(s, what, &small);

@@ -23,12 +23,11 @@ static bool load(study *s)
         source.train = 600;
         source.test = 300;
     }
-    if (!sets_load(&source, &s->train, &s->test)) {
+    if (!sets_load(&source, &s->train_images, &s->test_images)) {
         return false;
     }
-    uint64_t hash = kd_hash(0, s->train.pixels, s->train.n * DIGIT_PIXELS);
-    hash = kd_hash(hash, s->train.labels, s->train.n);
-    snprintf(s->data, sizeof s->data, "%016llx", (unsigned long long)hash);
+    s->train = digit_cases(&s->train_images);
+    s->test = digit_cases(&s->test_images);
     printf("%zu training and %zu test images, %s; %d thread%s\n", s->train.n, s->test.n,
            o->data ? o->data : "drawn by this program", (int)o->threads, o->threads > 1 ? "s" : "");
     return true;
@@ -65,8 +64,8 @@ int study_end(study *s, bool good, const char *const *keys, size_t n_keys)
     }
     runs_close(&s->runs);
     kd_context_destroy(s->context);
-    digit_set_free(&s->train);
-    digit_set_free(&s->test);
+    digit_set_free(&s->train_images);
+    digit_set_free(&s->test_images);
     return good ? 0 : 1;
 }
 
@@ -91,7 +90,9 @@ cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
     cJSON_AddStringToObject(what, "row", row);
     cJSON_AddNumberToObject(what, "seed", (double)seed);
     cJSON_AddStringToObject(what, "data", s->o.data ? "files" : "drawn");
-    cJSON_AddStringToObject(what, "hash", s->data);
+    char hash[20];
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s->train.hash);
+    cJSON_AddStringToObject(what, "hash", hash);
     cJSON_AddBoolToObject(what, "holdout", s->o.holdout);
     add_plan(what, "plan", p);
     if (teacher_seed) {
@@ -178,8 +179,8 @@ static bool read_curve(const curve *c, size_t epochs, cJSON *result)
 
 /* ---- trainings ---- */
 
-kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p,
-                    const digit_set *data, kd_teacher *teacher, cJSON *result)
+kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
+                    kd_teacher *teacher, cJSON *result)
 {
     char name[96];
     curve c = {.study = s};
@@ -232,7 +233,7 @@ kd_net *study_teacher(study *s, uint64_t seed, cJSON *result)
     return net;
 }
 
-kd_teacher *study_record(study *s, kd_net *net, const digit_set *data)
+kd_teacher *study_record(study *s, kd_net *net, const case_set *data)
 {
     return recorded_make(s->context, net, data, NULL);
 }

@@ -7,6 +7,7 @@
 #ifndef STUDY_H
 #define STUDY_H
 
+#include "digits.h"
 #include "options.h"
 #include "runs.h"
 
@@ -14,8 +15,8 @@
 typedef struct study {
     options o;
     kd_context *context;
-    digit_set train, test;
-    char data[20]; /**< Hash of the training images and labels. */
+    digit_set train_images, test_images;
+    case_set train, test; /**< The same, as cases. */
     runs runs;
 } study;
 
@@ -40,14 +41,14 @@ cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
 kd_net *study_teacher(study *s, uint64_t seed, cJSON *result);
 
 /** The net's logits of `data` as a teacher, by place, which the caller destroys; NULL as above. */
-kd_teacher *study_record(study *s, kd_net *net, const digit_set *data);
+kd_teacher *study_record(study *s, kd_net *net, const case_set *data);
 
 /**
  * Trains as `what` says, on `data`, and writes seconds, TFLOP, threads and the learning curve to
  * `result`. The caller destroys the net; NULL after a message.
  */
-kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p,
-                    const digit_set *data, kd_teacher *teacher, cJSON *result);
+kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
+                    kd_teacher *teacher, cJSON *result);
 
 /** What is measured of a net: fields of `result`. False after a message. */
 typedef bool (*study_measure)(study *s, kd_net *net, cJSON *result, void *user);
@@ -59,7 +60,7 @@ bool study_test(study *s, kd_net *net, cJSON *result, void *user);
 typedef struct student {
     uint64_t seed;
     const plan *plan;
-    const digit_set *data;
+    const case_set *data;
     kd_teacher *teacher;   /**< Knows `data`; NULL: labels alone. */
     study_measure measure; /**< And what it is given; NULL: study_test. */
     void *user;
