@@ -14,6 +14,7 @@ ends with a line: N passed, N failed. The exit code is 0 if none failed.
   --compiler CC     C compiler, such as gcc or clang (what meson finds)
   --suite NAME      only the tests of one room or of 'checks'; may be repeated
   --no-suite NAME   all but those
+  --timeout-multiplier N   of the ten minutes that each test may take (1)
   --no-install      leave the machine's packages alone
   -Doption=value    for meson, such as -Db_sanitize=address,undefined
 TEXT
@@ -28,7 +29,7 @@ options="-Dtests=true -Dwerror=false" # a newer compiler may warn of more; CI se
 while [ $# -gt 0 ]; do
     case $1 in
     --help | -h) usage && exit 0 ;;
-    --build | --compiler | --suite | --no-suite)
+    --build | --compiler | --suite | --no-suite | --timeout-multiplier)
         [ $# -gt 1 ] || { echo "run.sh: $1 needs a value" >&2 && exit 2; }
         case $1 in
         --build) build=$2 ;;
