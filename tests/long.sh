@@ -255,7 +255,8 @@ step "faults: power cuts of recordings" test_of plain trust_power_recording --ti
 step "faults: power cuts of saves" test_of plain trust_power_save --times "$(of 5)"
 step "soak: memory, descriptors, the process" test_of plain trust_flat --times "$(of 10)"
 
-step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --count "$(of 320)"
+step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --log "$work/planted.jsonl" \
+    --count "$(of 320)"
 
 # More steps go here.
 

@@ -51,6 +51,7 @@ CHANGE(momentum_to, r->momentum.to = 0.9f)
 CHANGE(factor, r->temperature.factor = 0.25f)
 CHANGE(soft_steps, r->soft.steps = 5)
 CHANGE(hard_from, r->hard.from = 0.125f)
+CHANGE(hard_steps, r->hard.steps++)
 
 static const change changes[] = {
     {"kd.loop", "plain", loop, "is kd_distill_step in the file, but host here"},
@@ -90,6 +91,8 @@ static const change changes[] = {
     {"kd.temperature", "schedules", factor, NULL},
     {"kd.soft_weight", "schedules", soft_steps, NULL},
     {"kd.hard_weight", "schedules", hard_from, NULL},
+    /* short enough to be shown from its beginning */
+    {"kd.hard_weight", "schedules", hard_steps, "is cosine from 0x0p+0 to 0x1p-1 factor 0x0p+0"},
 };
 
 /* Loads a file that the training must not take. */
