@@ -25,10 +25,10 @@ static const char common_help[] =
     "                     was (default paper-work)\n"
     "  --teacher F=V,...  fields of the plan by which teachers are trained; likewise\n"
     "  --alone F=V,...    nets with labels alone, and\n"
-    "  --distilled F=V,.. nets with soft targets. Fields are hidden, epochs, batch, rate, "
-    "momentum,\n"
-    "                     input_dropout, hidden_dropout, max_norm, jitter, temperature,\n"
-    "                     soft_weight, hard_weight\n"
+    "  --distilled F=V,.. nets with soft targets. Fields are";
+
+static const char more_help[] =
+    "\n"
     "  --holdout          test on the last sixth of the training set, and do not read the test "
     "set\n"
     "  --smoke            tiny nets, few images, two epochs: to see that it works\n"
@@ -186,6 +186,20 @@ static bool read_list(const list_option *l, const char *text)
 
 /* ---- the command line ---- */
 
+/* The names of all fields, in lines that stand below each other. */
+static void print_fields(void)
+{
+    double value;
+    const char *name;
+    size_t column = 53;
+    for (size_t i = 0; (name = plan_field(&teacher_plan, i, &value)) != NULL; i++) {
+        size_t length = strlen(name) + 2;
+        bool fits = column + length < 100;
+        printf(i == 0 ? " %s" : fits ? ", %s" : ",\n                     %s", name);
+        column = fits ? column + length : 21 + length;
+    }
+}
+
 static void make_small(options *o)
 {
     plan *const plans[] = {&o->teacher, &o->alone, &o->distilled};
@@ -211,6 +225,8 @@ static void print_help(const program *about)
         puts(")");
     }
     printf(common_help, about->seeds, about->name);
+    print_fields();
+    fputs(more_help, stdout);
 }
 
 static bool read_option(options *o, const char *name, const char *value)
@@ -310,8 +326,7 @@ bool options_read(options *o, const program *about, int argc, char **argv, int *
                 *out_exit_code = 0;
                 return false;
             }
-            if (found == '?') {
-                fprintf(stderr, "Try '%s --help'.\n", about->name);
+            if (found == '?') { /* getopt_long has said what is wrong */
                 return false;
             }
             o->holdout = o->holdout || found == 'o';
