@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- the file ---- */
 
@@ -52,6 +53,27 @@ static cJSON *begin(const char *program)
     return file;
 }
 
+void runs_close(runs *r)
+{
+    cJSON_Delete(r->file);
+    r->file = NULL;
+}
+
+/* Beside it first, so that there is always a whole one, even if the power fails. */
+static bool write_file(const runs *r)
+{
+    char beside[4096];
+    char *text = cJSON_Print(r->file);
+    int length = snprintf(beside, sizeof beside, "%s.new", r->path);
+    FILE *file = text && length > 0 && (size_t)length < sizeof beside ? fopen(beside, "w") : NULL;
+    bool good = file && fprintf(file, "%s\n", text) >= 0;
+    good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
+    good = (!file || fclose(file) == 0) && good;
+    good = good && rename(beside, r->path) == 0;
+    cJSON_free(text);
+    return good || say(r->path, errno ? strerror(errno) : "it can't be written");
+}
+
 bool runs_open(runs *r, const char *path, const char *program)
 {
     *r = (runs){.path = path};
@@ -60,39 +82,27 @@ bool runs_open(runs *r, const char *path, const char *program)
     if (!text && errno != ENOENT) {
         return say(path, errno ? strerror(errno) : "out of memory");
     }
-    r->file = text ? cJSON_Parse(text) : begin(program);
+    bool is_new = !text;
+    r->file = text ? cJSON_ParseWithOpts(text, NULL, true) : begin(program);
     free(text);
     const char *whose = cJSON_GetStringValue(cJSON_GetObjectItem(r->file, "program"));
     if (whose && strcmp(whose, program) == 0 &&
         cJSON_IsArray(cJSON_GetObjectItem(r->file, "runs"))) {
-        return true;
+        /* Better now than after the first training. */
+        return !is_new || write_file(r) || (runs_close(r), false);
     }
     runs_close(r);
     return say(path, "no results of this program; choose another file with --json");
 }
 
-void runs_close(runs *r)
-{
-    cJSON_Delete(r->file);
-    r->file = NULL;
-}
-
-/* Beside it first, so that there is always a whole one. */
-static bool write_file(const runs *r)
-{
-    char beside[4096];
-    char *text = cJSON_Print(r->file);
-    int length = snprintf(beside, sizeof beside, "%s.new", r->path);
-    FILE *file = text && length > 0 && (size_t)length < sizeof beside ? fopen(beside, "w") : NULL;
-    bool good = file && fprintf(file, "%s\n", text) >= 0;
-    good = (!file || fclose(file) == 0) && good;
-    good = good && rename(beside, r->path) == 0;
-    cJSON_free(text);
-    return good || say(r->path, errno ? strerror(errno) : "it can't be written");
-}
-
+/* Once, even if the command line asks for the same run twice. */
 static bool note(runs *r, const cJSON *run)
 {
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->run[i] == run) {
+            return true;
+        }
+    }
     if (r->n == RUNS_MOST) {
         return say(r->path, "too many runs at once");
     }
@@ -124,6 +134,7 @@ bool runs_add(runs *r, cJSON *what, cJSON *result)
     cJSON_AddItemToObject(run, "what", what);
     cJSON_AddItemToObject(run, "result", result);
     cJSON_AddItemToArray(cJSON_GetObjectItem(r->file, "runs"), run);
+    r->made++;
     return note(r, run) && write_file(r);
 }
 
@@ -175,5 +186,5 @@ void runs_print(const runs *r, const char *const *keys, size_t n_keys)
             print_cell(r, row_of(r->run[i]), keys[k]);
         }
     }
-    printf("\n  All runs: %s\n", r->path);
+    printf("\n  %zu runs, %zu of them made now; all runs: %s\n", r->n, r->made, r->path);
 }

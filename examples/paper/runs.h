@@ -18,10 +18,11 @@ typedef struct runs {
     const char *path;
     cJSON *file; /**< {"program": ..., "runs": [{"what": {...}, "result": {...}}]} */
     size_t n;    /**< Runs of this program run, whether made or found. */
+    size_t made; /**< Of these. */
     const cJSON *run[RUNS_MOST];
 } runs;
 
-/** Reads the file, or begins one. False after a message on stderr. */
+/** Reads the file, or begins one on the disk. False after a message on stderr. */
 bool runs_open(runs *r, const char *path, const char *program);
 
 /** Frees it; the file is up to date already. */
@@ -30,7 +31,10 @@ void runs_close(runs *r);
 /** Whether the run that is described so is there; then it is one of this program run, too. */
 bool runs_have(runs *r, const cJSON *what);
 
-/** Adds a run, takes both objects, and replaces the file. False after a message on stderr. */
+/**
+ * Adds a run and replaces the file. Takes both objects, which are part of the file then. False
+ * after a message on stderr.
+ */
 bool runs_add(runs *r, cJSON *what, cJSON *result);
 
 /**
