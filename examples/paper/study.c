@@ -263,9 +263,12 @@ bool study_run(study *s, cJSON *what, const student *of)
     kd_net *net = study_train(s, what, of->seed, of->plan, of->data, of->teacher, result);
     bool good = net && measure(s, net, result, of->user);
     kd_net_destroy(net);
-    if (good) {
-        forget(s, what);
-        return runs_add(&s->runs, what, result);
+    if (good) { /* in this order, so that a training is never lost */
+        good = runs_add(&s->runs, what, result);
+        if (good) {
+            forget(s, what);
+        }
+        return good;
     }
     cJSON_Delete(what);
     cJSON_Delete(result);
