@@ -7,6 +7,7 @@
 #include "sets.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,7 +133,12 @@ static bool path_of(const study *s, const char *name, const char *ending, char o
     return (length > 0 && length < 4096) || say(s->o.work, "the name is too long");
 }
 
-/* ---- learning curves: a line for each epoch in a file, since trainings may be stopped ---- */
+/*
+ * ---- learning curves: a line for each epoch in a file, since trainings may be stopped ----
+ *
+ * A line begins with a line break, because the one before it may have been cut off; and it is on
+ * the disk before the state is, which says how many epochs there are.
+ */
 
 typedef struct curve {
     study *study;
@@ -143,38 +149,53 @@ static bool note_epoch(void *user, size_t epochs, double loss, kd_net *net)
 {
     const curve *c = user;
     long errors = c->study->o.holdout ? count_errors(net, &c->study->test) : 0;
+    if (errors < 0) {
+        return false;
+    }
     FILE *file = fopen(c->path, "a");
-    bool good = file && errors >= 0 && fprintf(file, "%zu %.9g %ld\n", epochs, loss, errors) > 0;
+    bool good = file && fprintf(file, "\n%zu %.9g %ld\n", epochs, loss, errors) > 0;
+    good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
     good = (!file || fclose(file) == 0) && good;
-    return good || say(c->path, "it can't be written");
+    return good || say(c->path, errno ? strerror(errno) : "it can't be written");
 }
 
-/* Epochs that were run twice count once: the last time. */
+/* Epochs that were run twice count once: the last time. Those that are not there are null. */
 static bool read_curve(const curve *c, size_t epochs, cJSON *result)
 {
-    double *values = calloc(2 * epochs, sizeof *values);
-    FILE *file = fopen(c->path, "r");
+    char line[100];
     size_t epoch;
     double loss, errors;
-    while (values && file && fscanf(file, "%zu %lf %lf", &epoch, &loss, &errors) == 3) {
-        if (epoch >= 1 && epoch <= epochs) {
+    FILE *file = fopen(c->path, "r");
+    if (!file && errno != ENOENT) {
+        return say(c->path, strerror(errno));
+    }
+    double *values = calloc(2 * epochs, sizeof *values);
+    if (!values) {
+        if (file) {
+            fclose(file);
+        }
+        return say(c->path, "out of memory");
+    }
+    for (size_t i = 0; i < 2 * epochs; i++) {
+        values[i] = (double)NAN;
+    }
+    while (file && fgets(line, sizeof line, file)) {
+        bool whole = strchr(line, '\n') && sscanf(line, "%zu %lf %lf", &epoch, &loss, &errors) == 3;
+        if (whole && epoch >= 1 && epoch <= epochs) {
             values[epoch - 1] = loss;
             values[epochs + epoch - 1] = errors;
         }
     }
-    bool good = values && file;
-    if (good) {
-        cJSON_AddItemToObject(result, "loss", cJSON_CreateDoubleArray(values, (int)epochs));
-        if (c->study->o.holdout) {
-            cJSON_AddItemToObject(result, "held_out_errors",
-                                  cJSON_CreateDoubleArray(values + epochs, (int)epochs));
-        }
+    cJSON_AddItemToObject(result, "loss", cJSON_CreateDoubleArray(values, (int)epochs));
+    if (c->study->o.holdout) {
+        cJSON_AddItemToObject(result, "held_out_errors",
+                              cJSON_CreateDoubleArray(values + epochs, (int)epochs));
     }
     if (file) {
         fclose(file);
     }
     free(values);
-    return good || say(c->path, "it can't be read");
+    return true;
 }
 
 /* ---- trainings ---- */
