@@ -23,9 +23,10 @@ typedef struct ensemble {
     float *logits[MOST];
 } ensemble;
 
+/* Trains them, or takes them from an earlier run, when they are first needed. */
 static bool load(study *s, ensemble *e)
 {
-    for (e->m = 0; e->m < (size_t)members.value[0]; e->m++) {
+    for (; e->m < (size_t)members.value[0]; e->m++) {
         kd_net *net = study_teacher(s, e->m + 1, NULL);
         e->teachers[e->m] = net ? study_record(s, net, &s->train) : NULL;
         e->logits[e->m] = net ? logits_of(net, &s->test) : NULL;
@@ -46,8 +47,16 @@ static void unload(ensemble *e)
     }
 }
 
+static cJSON *describe(const study *s, const char *row, uint64_t seed)
+{
+    static const uint64_t first = 1;
+    cJSON *what = study_what(s, row, seed, &s->o.distilled, &first);
+    cJSON_AddNumberToObject(what, "members", members.value[0]);
+    return what;
+}
+
 /* Test errors of the ensemble itself. */
-static bool ask(study *s, const ensemble *e, cJSON *what, kd_mean_kind kind)
+static bool count(study *s, const ensemble *e, kd_mean_kind kind, cJSON *result)
 {
     kd_error error = KD_ERROR_INIT;
     kd_ensemble_in in = KD_ENSEMBLE_IN_INIT;
@@ -59,7 +68,6 @@ static bool ask(study *s, const ensemble *e, cJSON *what, kd_mean_kind kind)
     in.logits = (const float *const *)e->logits;
     if (!mean || kd_ensemble_mean(&in, mean, 0, &error) != KD_OK) {
         free(mean);
-        cJSON_Delete(what);
         return say("ensemble", *error.text ? error.text : "out of memory");
     }
     size_t errors = 0;
@@ -72,46 +80,63 @@ static bool ask(study *s, const ensemble *e, cJSON *what, kd_mean_kind kind)
         errors += best != s->test_images.labels[i];
     }
     free(mean);
-    cJSON *result = cJSON_CreateObject();
     cJSON_AddNumberToObject(result, "errors", (double)errors);
     cJSON_AddNumberToObject(result, "cases", (double)in.n);
-    return runs_add(&s->runs, what, result);
+    return true;
 }
 
-static cJSON *describe(const study *s, const ensemble *e, const char *row, uint64_t seed)
+static bool ask(study *s, ensemble *e, const char *row, kd_mean_kind kind)
 {
-    static const uint64_t first = 1;
-    cJSON *what = study_what(s, row, seed, &s->o.distilled, &first);
-    cJSON_AddNumberToObject(what, "members", (double)e->m);
-    return what;
-}
-
-static bool distil(study *s, const ensemble *e, const char *row, kd_teacher *teacher)
-{
-    bool good = true;
-    for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
-        const student small = {
-            .seed = seed, .plan = &s->o.distilled, .data = &s->train, .teacher = teacher};
-        cJSON *what = describe(s, e, row, seed);
-        good = study_done(s, what) || study_run(s, what, &small);
+    cJSON *what = describe(s, row, 0);
+    if (study_done(s, what)) {
+        return true;
     }
-    return good;
+    cJSON *result = cJSON_CreateObject();
+    if (load(s, e) && count(s, e, kind, result)) {
+        return runs_add(&s->runs, what, result);
+    }
+    cJSON_Delete(what);
+    cJSON_Delete(result);
+    return false;
 }
 
-static bool of_mean(study *s, const ensemble *e, kd_mean_kind kind, const char *itself,
-                    const char *student_of_it)
+/* The mean of all, which the caller destroys, or with NULL the first one, which he doesn't. */
+static kd_teacher *teacher_of(study *s, ensemble *e, const kd_mean_kind *kind)
 {
     kd_error error = KD_ERROR_INIT;
-    kd_teacher *teacher;
-    cJSON *what = describe(s, e, itself, 0);
-    if (!study_done(s, what) && !ask(s, e, what, kind)) {
-        return false;
+    kd_teacher *mean = NULL;
+    if (!load(s, e)) {
+        return NULL;
     }
-    if (kd_teacher_from_ensemble(e->teachers, e->m, NULL, kind, &teacher, &error) != KD_OK) {
-        return say("ensemble", error.text);
+    if (!kind) {
+        return e->teachers[0];
     }
-    bool good = distil(s, e, student_of_it, teacher);
-    kd_teacher_destroy(teacher);
+    if (kd_teacher_from_ensemble(e->teachers, e->m, NULL, *kind, &mean, &error) != KD_OK) {
+        say("ensemble", error.text);
+    }
+    return mean;
+}
+
+static bool distil(study *s, ensemble *e, const char *row, const kd_mean_kind *kind)
+{
+    kd_teacher *teacher = NULL;
+    bool good = true;
+    for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
+        cJSON *what = describe(s, row, seed);
+        if (study_done(s, what)) {
+            continue;
+        }
+        teacher = teacher ? teacher : teacher_of(s, e, kind);
+        const student small = {
+            .seed = seed, .plan = &s->o.distilled, .data = &s->train, .teacher = teacher};
+        good = teacher && study_run(s, what, &small);
+        if (!teacher) {
+            cJSON_Delete(what);
+        }
+    }
+    if (kind) {
+        kd_teacher_destroy(teacher);
+    }
     return good;
 }
 
@@ -125,16 +150,18 @@ int main(int argc, char **argv)
         .seeds = 3,
         .lists = lists};
     static const char *const keys[] = {"errors"};
+    static const kd_mean_kind arithmetic = KD_MEAN_ARITHMETIC, geometric = KD_MEAN_GEOMETRIC;
     study s;
     ensemble e = {0};
     int code;
     if (!study_open(&s, &about, argc, argv, &code)) {
         return code;
     }
-    bool good =
-        load(&s, &e) && distil(&s, &e, "distilled from one", e.teachers[0]) &&
-        of_mean(&s, &e, KD_MEAN_ARITHMETIC, "arithmetic mean", "distilled from arithmetic mean") &&
-        of_mean(&s, &e, KD_MEAN_GEOMETRIC, "geometric mean", "distilled from geometric mean");
+    bool good = distil(&s, &e, "distilled from one", NULL) &&
+                ask(&s, &e, "arithmetic mean", arithmetic) &&
+                distil(&s, &e, "distilled from arithmetic mean", &arithmetic) &&
+                ask(&s, &e, "geometric mean", geometric) &&
+                distil(&s, &e, "distilled from geometric mean", &geometric);
     unload(&e);
     return study_end(&s, good, keys, 1);
 }

@@ -21,8 +21,17 @@ static void adjust(options *o)
     o->alone.epochs = 30;
 }
 
-/* One student; T = 0: with labels alone. */
-static bool one(study *s, uint64_t seed, double width, double temperature, kd_teacher *teacher)
+/* The one teacher, which the caller destroys; NULL after a message. */
+static kd_teacher *make_teacher(study *s)
+{
+    kd_net *large = study_teacher(s, (uint64_t)teacher_seed.value[0], NULL);
+    kd_teacher *teacher = large ? study_record(s, large, &s->train) : NULL;
+    kd_net_destroy(large);
+    return teacher;
+}
+
+/* One student; T = 0: with labels alone. The teacher is made when it is first needed. */
+static bool one(study *s, uint64_t seed, double width, double temperature, kd_teacher **teacher)
 {
     char row[80];
     plan p = temperature > 0.0 ? s->o.distilled : s->o.alone;
@@ -34,18 +43,28 @@ static bool one(study *s, uint64_t seed, double width, double temperature, kd_te
     } else {
         snprintf(row, sizeof row, "%g units, alone", width);
     }
-    const student small = {
-        .seed = seed, .plan = &p, .data = &s->train, .teacher = temperature > 0.0 ? teacher : NULL};
     cJSON *what = study_what(s, row, seed, &p, temperature > 0.0 ? &whose : NULL);
-    return study_done(s, what) || study_run(s, what, &small);
+    if (study_done(s, what)) {
+        return true;
+    }
+    student small = {.seed = seed, .plan = &p, .data = &s->train};
+    if (temperature > 0.0) {
+        *teacher = *teacher ? *teacher : make_teacher(s);
+        small.teacher = *teacher;
+    }
+    if (temperature > 0.0 && !*teacher) {
+        cJSON_Delete(what);
+        return false;
+    }
+    return study_run(s, what, &small);
 }
 
-static bool sweep(study *s, kd_teacher *teacher)
+static bool sweep(study *s, kd_teacher **teacher)
 {
     bool good = true;
     for (size_t w = 0; good && w < widths.n; w++) {
         for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
-            good = one(s, seed, widths.value[w], 0.0, NULL);
+            good = one(s, seed, widths.value[w], 0.0, teacher);
             for (size_t i = 0; good && i < temperatures.n; i++) {
                 good = one(s, seed, widths.value[w], temperatures.value[i], teacher);
             }
@@ -69,10 +88,8 @@ int main(int argc, char **argv)
     if (!study_open(&s, &about, argc, argv, &code)) {
         return code;
     }
-    kd_net *large = study_teacher(&s, (uint64_t)teacher_seed.value[0], NULL);
-    kd_teacher *teacher = large ? study_record(&s, large, &s.train) : NULL;
-    kd_net_destroy(large);
-    bool good = teacher && sweep(&s, teacher);
+    kd_teacher *teacher = NULL;
+    bool good = sweep(&s, &teacher);
     kd_teacher_destroy(teacher);
     return study_end(&s, good, keys, 1);
 }
