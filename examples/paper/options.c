@@ -172,7 +172,7 @@ static bool read_list(const list_option *l, const char *text)
     number_list read = {0};
     for (const char *at = text; at; read.n++) {
         const char *comma = strchr(at, ',');
-        if (read.n == OPTIONS_MOST) {
+        if (read.n == (l->single ? 1 : OPTIONS_MOST)) {
             return bad(l->name, text, "too many numbers");
         }
         if (!read_number(l->name, at, comma, l->low, l->high, l->whole, &read.value[read.n])) {
@@ -217,7 +217,7 @@ static void print_help(const program *about)
     printf("Usage: %s [OPTION]...\n%s\n", about->name, about->help);
     for (const list_option *l = about->lists; l && l->name; l++) {
         char name[40];
-        snprintf(name, sizeof name, "--%s N,...", l->name);
+        snprintf(name, sizeof name, l->single ? "--%s N" : "--%s N,...", l->name);
         printf("  %-18s %s (default ", name, l->help);
         for (size_t i = 0; i < l->list->n; i++) {
             printf(i == 0 ? "%g" : ",%g", l->list->value[i]);

@@ -26,6 +26,7 @@ typedef struct list_option {
     double low, high;
     bool whole;
     number_list *list; /**< With what holds if it is not given. */
+    bool single;       /**< It takes one number. */
 } list_option;
 
 /** What the user asked for. */

@@ -14,7 +14,8 @@ enum { MOST = 16 };
 static number_list members = {1, {3}};
 
 static const list_option lists[] = {
-    {"members", "teachers in an ensemble; their seeds are 1 and up", 2, MOST, true, &members}, {0}};
+    {"members", "teachers in an ensemble; their seeds are 1 and up", 2, MOST, true, &members, true},
+    {0}};
 
 /* The members' soft targets of the training images, and their logits of the test images. */
 typedef struct ensemble {

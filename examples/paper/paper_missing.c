@@ -20,9 +20,9 @@ static number_list omitted = {1, {3}};
 static number_list kept = {2, {7, 8}};
 
 static const list_option lists[] = {
-    {"omit", "classes that are left out", 0, DIGIT_CLASSES - 1, true, &omitted},
+    {"omit", "classes that are left out", 0, DIGIT_CLASSES - 1, true, &omitted, false},
     {"only", "classes that alone are kept, in another transfer set", 0, DIGIT_CLASSES - 1, true,
-     &kept},
+     &kept, false},
     {0}};
 
 /* Soft targets only: labels would say that there is no 3. */

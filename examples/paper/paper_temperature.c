@@ -10,9 +10,9 @@ static number_list temperatures = {10, {1, 2, 2.5, 3, 4, 6, 8, 12, 20, 40}};
 static number_list teacher_seed = {1, {1}};
 
 static const list_option lists[] = {
-    {"widths", "units in each hidden layer of a student", 1, 100000, true, &widths},
-    {"temperatures", "of the soft targets", 1e-3, 1e6, false, &temperatures},
-    {"teacher-seed", "of the one teacher", 0, 1e9, true, &teacher_seed},
+    {"widths", "units in each hidden layer of a student", 1, 100000, true, &widths, false},
+    {"temperatures", "of the soft targets", 1e-3, 1e6, false, &temperatures, false},
+    {"teacher-seed", "of the one teacher", 0, 1e9, true, &teacher_seed, true},
     {0}};
 
 static void adjust(options *o)
