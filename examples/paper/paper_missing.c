@@ -10,11 +10,9 @@
 #include "study.h"
 
 #include "sets.h"
+#include "shift.h"
 
-#include <math.h>
 #include <stdlib.h>
-
-enum { STEPS = 200 /**< Of a tenth, in each direction, for the oracle. */ };
 
 static number_list omitted = {1, {3}};
 static number_list kept = {2, {7, 8}};
@@ -34,93 +32,9 @@ static void adjust(options *o)
 typedef struct transfer {
     const char *row;
     bool keep[DIGIT_CLASSES];    /* in the transfer set */
+    bool missing[DIGIT_CLASSES]; /* the others */
     bool shifted[DIGIT_CLASSES]; /* their bias is off */
 } transfer;
-
-static size_t best_of(const float *z, const bool shifted[DIGIT_CLASSES], double shift)
-{
-    size_t best = 0;
-    double most = -(double)INFINITY;
-    for (size_t c = 0; c < DIGIT_CLASSES; c++) {
-        double logit = (double)z[c] + (shifted[c] ? shift : 0.0);
-        if (logit > most) {
-            most = logit;
-            best = c;
-        }
-    }
-    return best;
-}
-
-/* Test errors with this shift: of all images, and of those of classes that were missing. */
-typedef struct count {
-    size_t all, missing;
-} count;
-
-static count errors_with(const study *s, const transfer *t, const float *z, double shift)
-{
-    count errors = {0};
-    for (size_t i = 0; i < s->test.n; i++) {
-        uint8_t label = s->test_images.labels[i];
-        bool wrong = best_of(z + i * DIGIT_CLASSES, t->shifted, shift) != label;
-        errors.all += wrong;
-        errors.missing += wrong && !t->keep[label];
-    }
-    return errors;
-}
-
-static double oracle(const study *s, const transfer *t, const float *z)
-{
-    double best = 0.0;
-    for (int step = 1; step <= STEPS; step++) {
-        for (int sign = -1; sign <= 1; sign += 2) {
-            double shift = 0.1 * step * sign;
-            if (errors_with(s, t, z, shift).all < errors_with(s, t, z, best).all) {
-                best = shift;
-            }
-        }
-    }
-    return best;
-}
-
-/* The mean probability of the shifted classes. */
-static double mean_share(const float *z, size_t n, const bool shifted[DIGIT_CLASSES], double shift)
-{
-    double total = 0.0;
-    for (size_t i = 0; i < n; i++) {
-        double most = -(double)INFINITY, sum = 0.0, part = 0.0;
-        double logit[DIGIT_CLASSES];
-        for (size_t c = 0; c < DIGIT_CLASSES; c++) {
-            logit[c] = (double)z[i * DIGIT_CLASSES + c] + (shifted[c] ? shift : 0.0);
-            most = logit[c] > most ? logit[c] : most;
-        }
-        for (size_t c = 0; c < DIGIT_CLASSES; c++) {
-            double e = exp(logit[c] - most);
-            sum += e;
-            part += shifted[c] ? e : 0.0;
-        }
-        total += part / sum;
-    }
-    return total / (double)n;
-}
-
-/* The share grows with the shift, so halving finds it. */
-static double honest(const study *s, const transfer *t, const float *z)
-{
-    double low = -50.0, high = 50.0, share = 0.0;
-    for (size_t i = 0; i < s->train.n; i++) {
-        share += t->shifted[s->train_images.labels[i]];
-    }
-    share /= (double)s->train.n;
-    for (int i = 0; i < 40; i++) {
-        double middle = 0.5 * (low + high);
-        if (mean_share(z, s->train.n, t->shifted, middle) < share) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return 0.5 * (low + high);
-}
 
 static void put(cJSON *result, const char *what, const char *rule, double value)
 {
@@ -129,11 +43,21 @@ static void put(cJSON *result, const char *what, const char *rule, double value)
     cJSON_AddNumberToObject(result, name, value);
 }
 
-/* What comes of a shift; `missing` test images are of classes that were missing. */
-static void write_down(const study *s, const transfer *t, const float *z, double shift,
-                       const char *rule, size_t missing, cJSON *result)
+/* Of all images in the set, how many are of these classes. */
+static size_t count(const digit_set *set, const bool classes[DIGIT_CLASSES])
 {
-    count errors = errors_with(s, t, z, shift);
+    size_t n = 0;
+    for (size_t i = 0; i < set->n; i++) {
+        n += classes[set->labels[i]];
+    }
+    return n;
+}
+
+/* What comes of a shift. */
+static void write_down(const shift_cases *test, double shift, const char *rule, size_t missing,
+                       cJSON *result)
+{
+    shift_errors errors = shift_count(test, shift);
     put(result, "shift", rule, shift);
     put(result, "errors", rule, (double)errors.all);
     put(result, "missing_errors", rule, (double)errors.missing);
@@ -144,22 +68,22 @@ static void write_down(const study *s, const transfer *t, const float *z, double
 static bool measure(study *s, kd_net *net, cJSON *result, void *user)
 {
     const transfer *t = user;
-    size_t missing = 0;
-    float *train = logits_of(net, &s->train);
-    float *test = logits_of(net, &s->test);
-    if (train && test) {
-        for (size_t i = 0; i < s->test.n; i++) {
-            missing += !t->keep[s->test_images.labels[i]];
-        }
-        write_down(s, t, test, 0.0, "raw", missing, result);
-        write_down(s, t, test, oracle(s, t, test), "oracle", missing, result);
-        write_down(s, t, test, honest(s, t, train), "honest", missing, result);
+    float *z_train = logits_of(net, &s->train);
+    float *z_test = logits_of(net, &s->test);
+    const shift_cases train = {s->train.n, z_train, s->train_images.labels, t->shifted, t->missing};
+    const shift_cases test = {s->test.n, z_test, s->test_images.labels, t->shifted, t->missing};
+    bool good = z_train && z_test;
+    if (good) {
+        size_t missing = count(&s->test_images, t->missing);
+        double share = (double)count(&s->train_images, t->shifted) / (double)s->train.n;
+        write_down(&test, 0.0, "raw", missing, result);
+        write_down(&test, shift_oracle(&test), "oracle", missing, result);
+        write_down(&test, shift_honest(&train, share), "honest", missing, result);
         cJSON_AddNumberToObject(result, "missing", (double)missing);
         cJSON_AddNumberToObject(result, "cases", (double)s->test.n);
     }
-    bool good = train && test;
-    free(train);
-    free(test);
+    free(z_train);
+    free(z_test);
     return good;
 }
 
@@ -236,6 +160,8 @@ int main(int argc, char **argv)
         sets[0].shifted[c] = is_in(&omitted, c);
         sets[0].keep[c] = !sets[0].shifted[c];
         sets[1].shifted[c] = sets[1].keep[c] = is_in(&kept, c);
+        sets[0].missing[c] = !sets[0].keep[c];
+        sets[1].missing[c] = !sets[1].keep[c];
     }
     bool good = true;
     for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
