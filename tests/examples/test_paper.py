@@ -29,7 +29,8 @@ PROGRAMS = {
                   "distilled from geometric mean"]),
 }
 ASKED = {"ensemble": ["arithmetic mean", "geometric mean"]}
-OPTIONS = set("data seed seeds json work teacher alone distilled holdout smoke threads help".split())
+OPTIONS = {"data", "seed", "seeds", "json", "work", "teacher", "alone", "distilled", "holdout",
+           "smoke", "threads", "help"}
 OWN = {"mnist": set(), "temperature": {"widths", "temperatures", "teacher-seed"},
        "missing": {"omit", "only"}, "ensemble": {"members"}}
 SEEDS = [1, 2]
