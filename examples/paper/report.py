@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Tables and pictures of what the programs of examples/paper wrote, beside the paper's numbers.
+
+Reads mnist.json, temperature.json, missing.json and ensemble.json in FOLDER; any may be missing.
+Prints a table of each in Markdown, or puts it into a page between the lines
+
+    <!-- report: mnist -->
+    <!-- end -->
+
+and likewise for the others. Runs with other plans or other images are never merged.
+"""
+import argparse
+import os
+import pathlib
+import re
+import sys
+
+import pictures
+import results
+import tables
+
+MARKER = re.compile(r"^<!-- report: (\w+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
+
+
+def content(folder, program, page):
+    """What stands between the markers: the table, and the picture if it was drawn."""
+    text = tables.report(folder, program)
+    if program in pictures.PICTURES:
+        name, words = pictures.PICTURES[program]
+        picture = folder / f"{name}.svg"
+        if picture.exists():
+            text += f"\n\n![{words}]({os.path.relpath(picture, page.parent)})"
+    return f"{text}\n"
+
+
+def contents(folder, page):
+    """The page's text, and as it is to be; and the names of tables that differ."""
+    old = page.read_text(encoding="utf-8")
+    found = [match[1] for match in MARKER.finditer(old)]
+    begun = re.findall(r"^<!-- report:(.*?)-->", old, re.MULTILINE)
+    if sorted(found) != sorted(results.PROGRAMS) or len(begun) != len(found):
+        raise results.Bad(f"{page}: has the tables {', '.join(found) or 'none'}; due are "
+                          f"{', '.join(results.PROGRAMS)}, once each, with an end")
+    new = {name: content(folder, name, page) for name in results.PROGRAMS}
+    differ = [match[1] for match in MARKER.finditer(old) if match[2] != new[match[1]]]
+    return MARKER.sub(lambda m: f"<!-- report: {m[1]} -->\n{new[m[1]]}<!-- end -->", old), differ
+
+
+def run(options):
+    """The exit code."""
+    if options.pictures:
+        for path in pictures.pictures(options.folder):
+            print(f"{path}: drawn")
+    page = options.write or options.check
+    if not page:
+        for program in [] if options.pictures else results.PROGRAMS:
+            print(f"## paper-{program}\n\n{tables.report(options.folder, program)}\n")
+        return 0
+    text, differ = contents(options.folder, page)
+    if options.write and differ:
+        page.write_text(text, encoding="utf-8")
+    if options.write:
+        print(f"{page}: {', '.join(differ) or 'nothing'} written")
+        return 0
+    if differ:
+        print(f"report.py: {page}: not as in {options.folder}: {', '.join(differ)}; --write mends"
+              " it", file=sys.stderr)
+    return 1 if differ else 0
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
+    p.add_argument("--pictures", action="store_true",
+                   help="draw temperature.svg and learning.svg into FOLDER, with gnuplot")
+    p.add_argument("--write", type=pathlib.Path, metavar="PAGE", help="put the tables into a page")
+    p.add_argument("--check", type=pathlib.Path, metavar="PAGE",
+                   help="end with 1 and name the tables of a page that are not up to date")
+    options = p.parse_args()
+    if options.write and options.check:
+        p.error("--write and --check are not for one time")
+    try:
+        sys.exit(run(options))
+    except (results.Bad, OSError) as error:
+        sys.exit(f"report.py: {error}")
+
+
+if __name__ == "__main__":
+    main()

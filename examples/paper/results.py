@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""Reads what the programs wrote: runs by row and by plan, never merged across plans or data."""
+import json
+import math
+from typing import NamedTuple
+
+PROGRAMS = ("mnist", "temperature", "missing", "ensemble")
+MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
+OWN_TEACHER = ("mnist", "missing")  # each seed's student has the teacher of the same seed
+RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
+NUMBERS = {"missing": ["missing", *(f"{what}_{rule}" for rule in RULES for what in
+                                    ("errors", "missing_errors", "missing_right", "shift"))]}
+SWEPT = ("hidden", "temperature")  # what differs within one sweep of paper-temperature
+
+
+class Bad(Exception):
+    """A file that can't be used: its name and why."""
+
+
+class Group(NamedTuple):
+    """The runs of one row that differ in nothing but the seed."""
+
+    program: str
+    row: str
+    what: dict  # without the seed
+    results: dict  # by seed
+
+    def numbers(self, name="errors"):
+        return [self.results[seed][name] for seed in sorted(self.results)]
+
+    def kind(self):
+        """What is compared with what: rows, but in a sweep all that is distilled is of one kind."""
+        if self.program == "temperature":
+            return "alone" if self.row.endswith("alone") else "distilled"
+        return self.row
+
+    def fields(self):
+        """All that was set, by a name for people."""
+        out = {}
+        for name, value in self.what.items():
+            if name == "plan":
+                swept = SWEPT if self.program == "temperature" else ()
+                out.update({k: v for k, v in value.items() if k not in swept})
+            elif name == "teacher":
+                out.update({f"the teacher's {k}": v for k, v in value.items()})
+            elif name == "teacher_seed":
+                out["the teacher's seed"] = value
+            elif name not in ("row", "hash", "data", "holdout", "cases"):
+                out[name] = value
+        return out
+
+
+class Section(NamedTuple):
+    """Groups with the same images to train with and to test with."""
+
+    data: str
+    holdout: bool
+    cases: int
+    groups: list
+
+    def is_papers(self):
+        return self.data == "MNIST" and not self.holdout
+
+    def families(self):
+        """The different settings of each kind: lists of fields, in the order of the file."""
+        out = {}
+        for group in self.groups:
+            settings = out.setdefault(group.kind(), [])
+            if group.fields() not in settings:
+                settings.append(group.fields())
+        return out
+
+    def number(self, group):
+        """Which of its kind's settings a group has, from 1; 0 if there is only one."""
+        settings = self.families()[group.kind()]
+        return settings.index(group.fields()) + 1 if len(settings) > 1 else 0
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def squares(values):
+    return sum((value - mean(values)) ** 2 for value in values)
+
+
+def sd(values):
+    """With n - 1; None for one value."""
+    return math.sqrt(squares(values) / (len(values) - 1)) if len(values) > 1 else None
+
+
+def standard_error(values):
+    return sd(values) / math.sqrt(len(values)) if len(values) > 1 else None
+
+
+def pooled_error(a, b):
+    """The standard error of the difference of two means, from the variance of both together."""
+    free = len(a) + len(b) - 2
+    if free < 1:
+        return None
+    return math.sqrt((squares(a) + squares(b)) / free * (1 / len(a) + 1 / len(b)))
+
+
+def data_of(what):
+    if what["data"] == "drawn":
+        return "drawn digits"
+    return MNIST.get(what["hash"], f"other images ({what['hash']})")
+
+
+def parse(path, program):
+    """Groups of one file, in its order."""
+    file = json.loads(path.read_text(encoding="utf-8"))
+    if file["program"] != f"paper-{program}":
+        raise Bad(f"{path}: results of {file['program']}, not of paper-{program}")
+    groups = {}
+    for run in file["runs"]:
+        what, result = dict(run["what"]), run["result"]
+        seed, row = what.pop("seed"), what["row"]
+        if program in OWN_TEACHER:
+            what.pop("teacher_seed", None)
+        what["cases"] = result["cases"]
+        numbers = [result[name] for name in NUMBERS.get(program, ["errors"])]
+        numbers += [what["members"]] if program == "ensemble" else []
+        for number in (seed, what["cases"], what["plan"]["hidden"], *numbers):
+            if not isinstance(number, (int, float)):
+                raise TypeError(f"{row}, seed {seed}: {number} is no number")
+        key = json.dumps(what, sort_keys=True)
+        group = groups.setdefault(key, Group(program, row, what, {}))
+        if seed in group.results:
+            raise Bad(f"{path}: {row}, seed {seed}: twice")
+        group.results[seed] = result
+    return list(groups.values())
+
+
+def read(folder, program):
+    """The sections of a program's results, the paper's first; none if there is no file."""
+    path = folder / f"{program}.json"
+    try:
+        groups = parse(path, program)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise Bad(f"{path}: {error.strerror}") from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise Bad(f"{path}: not results of paper-{program} ({error!r})") from error
+    sections = {}
+    for group in groups:
+        key = holdout, _, cases = [group.what[name] for name in ("holdout", "hash", "cases")]
+        section = Section(data_of(group.what), holdout, cases, [])
+        sections.setdefault(tuple(key), section).groups.append(group)
+    return sorted(sections.values(), key=lambda s: (not s.is_papers(), s.holdout))
