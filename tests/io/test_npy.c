@@ -198,8 +198,8 @@ static void versions(void **state)
     }
     io_bytes file = {0};
     io_add_npy(&file, SHAPE("(2,)"), 8);
-    file.bytes[7] = 1;
-    refuse(&file, "minor", KD_ERR_VERSION, "version 1.1");
+    file.bytes[7] = 2;
+    refuse(&file, "minor", KD_ERR_VERSION, "version 1.2 ");
 }
 
 static const struct {
