@@ -177,7 +177,8 @@ static const row rows[] = {
     {"{\"\":" X ",\"\":" X "}", 4, KD_ERR_FORMAT, "two tensors are called \"\""},
     {"{\"\\ud83d\\ude00\":" X ",\"\xF0\x9F\x98\x80\":" X "}", 4, KD_ERR_FORMAT,
      "two tensors are called \"\xF0\x9F\x98\x80\""},
-    /* the first and the last of two, three and four bytes */
+    /* the last of one byte, the first and the last of two, three and four */
+    {"{\"\\u007f\":" X ",\"\x7F\":" X "}", 4, KD_ERR_FORMAT, "two tensors are called"},
     {"{\"\\u0080\":" X ",\"\xC2\x80\":" X "}", 4, KD_ERR_FORMAT, "two tensors are called"},
     {"{\"\\u07ff\":" X ",\"\xDF\xBF\":" X "}", 4, KD_ERR_FORMAT, "two tensors are called"},
     {"{\"\\u0800\":" X ",\"\xE0\xA0\x80\":" X "}", 4, KD_ERR_FORMAT, "two tensors are called"},

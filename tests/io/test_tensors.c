@@ -114,6 +114,7 @@ static void check_walk(const kdi_io_tensors *t, const kdi_io_tensor *tensor, con
     assert_memory_equal(bytes, due, tensor->size);
     io_refused("past the end", kdi_io_walk_next(t, &walk, bytes, 1, &error), KD_ERR_SIZE, &error,
                "0 bytes left");
+    assert_int_equal(error.argument, 0);
     memset(bytes, 0, sizeof bytes);
     io_ok(kdi_io_tensors_read(t, tensor, bytes, &error), &error);
     assert_memory_equal(bytes, due, tensor->size);
