@@ -239,6 +239,47 @@ static void means_have_the_same_bits_with_any_room(void **state)
     }
 }
 
+/* Each thread keeps to its part of the room: what stands before and behind it is left alone. */
+static void threads_share_the_room(void **state)
+{
+    enum { CASES = 512, K = 300, THREADS = 3, ROOM = THREADS * K, GUARD = 4 * K };
+    static float v[2][CASES * K], out[2][CASES * K], room[GUARD + ROOM + GUARD];
+    (void)state;
+    uint64_t seed = 9;
+    kd_error e = KD_ERROR_INIT;
+    kd_context_options o = KD_CONTEXT_OPTIONS_INIT;
+    o.threads = THREADS;
+    support_normals(&seed, v[0], COUNT(v[0]), 3);
+    support_normals(&seed, v[1], COUNT(v[1]), 3);
+    const float *const members[] = {v[0], v[1]};
+    kd_ensemble_in in = KD_ENSEMBLE_IN_INIT;
+    in.kind = KD_MEAN_ARITHMETIC;
+    in.members = 2;
+    in.n = CASES;
+    in.k = K;
+    in.logits = members;
+    support_ok(kd_ensemble_mean(&in, out[0], 0, &e), e.text);
+    support_ok(kd_blas_set_single(NULL, NULL, &e), e.text);
+    support_ok(kd_context_create(&o, &in.context, &e), e.text);
+    in.scratch = room + GUARD;
+    in.scratch_floats = ROOM;
+    for (size_t i = 0; i < COUNT(room); i++) {
+        room[i] = 77;
+    }
+    for (size_t times = 0; times < 20; times++) {
+        support_ok(kd_ensemble_mean(&in, out[1], 0, &e), e.text);
+        support_same_bits("mean", out[1], out[0], sizeof out[0]);
+    }
+    for (size_t i = 0; i < GUARD; i++) {
+        assert_true(room[i] == 77 && room[GUARD + ROOM + i] == 77);
+    }
+    in.weights = room + GUARD + 1;
+    room[GUARD + 1] = room[GUARD + 2] = 1;
+    support_refused(kd_ensemble_mean(&in, out[1], 0, &e), KD_ERR_OVERLAP, e.text,
+                    "in.scratch overlaps");
+    kd_context_destroy(in.context);
+}
+
 /* Into a member, where large logits far behind decide that the mean goes the careful way. */
 static void means_over_a_member(void **state)
 {
@@ -293,6 +334,7 @@ int main(void)
         cmocka_unit_test_prestate(a_gradient_that_overflows_is_refused, w),
         cmocka_unit_test_prestate(scratch_may_be_nobody_elses, w),
         cmocka_unit_test_prestate(means_have_the_same_bits_with_any_room, w),
+        cmocka_unit_test(threads_share_the_room),
         cmocka_unit_test_prestate(means_over_a_member, w),
         cmocka_unit_test_prestate(a_member_without_weight_is_looked_at, w),
     };
