@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include "say.h"
+#include "study.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -13,9 +14,6 @@
 #include <unistd.h>
 
 static const char common_help[] =
-    "  --data DIR         folder with four IDX files of 28x28 images named as MNIST's are; "
-    "without\n"
-    "                     it the program draws its own digits\n"
     "  --seed N           first seed (default 1)\n"
     "  --seeds N          how many seeds, one after the other (default %zu)\n"
     "  --json FILE        results, written after each run; runs that are in it are not made again\n"
@@ -29,8 +27,6 @@ static const char common_help[] =
 
 static const char more_help[] =
     "\n"
-    "  --holdout          test on the last sixth of the training set, and do not read the test "
-    "set\n"
     "  --smoke            tiny nets, few images, two epochs: to see that it works\n"
     "  --threads N        (default: as many as processors are online); same results for any "
     "number\n"
@@ -209,7 +205,7 @@ static void make_small(options *o)
         plans[i]->batch = 32;
     }
     o->teacher.input_dropout = 0.0f;
-    o->teacher.hidden_dropout = 0.1f;
+    o->teacher.hidden_dropout = o->teacher.hidden_dropout > 0.0f ? 0.1f : 0.0f;
 }
 
 static void print_help(const program *about)
@@ -224,6 +220,12 @@ static void print_help(const program *about)
         }
         puts(")");
     }
+    for (const text_option *t = about->texts; t && t->name; t++) {
+        char name[40];
+        snprintf(name, sizeof name, "--%s %s", t->name, t->value);
+        printf("  %-18s %s\n", name, t->help);
+    }
+    fputs(about->data ? about->data->help : study_images.help, stdout);
     printf(common_help, about->seeds, about->name);
     print_fields();
     fputs(more_help, stdout);
@@ -236,6 +238,12 @@ static bool read_option(options *o, const char *name, const char *value)
     for (const list_option *l = o->lists; l && l->name; l++) {
         if (strcmp(name, l->name) == 0) {
             return read_list(l, value);
+        }
+    }
+    for (const text_option *t = o->texts; t && t->name; t++) {
+        if (strcmp(name, t->name) == 0) {
+            *t->text = value;
+            return true;
         }
     }
     if (strcmp(name, "teacher") == 0) {
@@ -279,8 +287,11 @@ static void list_options(const program *about, struct option out[32])
                                            {"help", no_argument, NULL, 'h'},
                                            {NULL, 0, NULL, 0}};
     size_t n = 0;
-    for (const list_option *l = about->lists; l && l->name && n < 16; l++) {
+    for (const list_option *l = about->lists; l && l->name && n < 12; l++) {
         out[n++] = (struct option){l->name, required_argument, NULL, 'v'};
+    }
+    for (const text_option *t = about->texts; t && t->name && n < 16; t++) {
+        out[n++] = (struct option){t->name, required_argument, NULL, 'v'};
     }
     for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++) {
         out[n++] = (struct option){with_value[i], required_argument, NULL, 'v'};
@@ -303,7 +314,8 @@ static void defaults(options *o, const program *about)
                    .teacher = teacher_plan,
                    .alone = alone_plan,
                    .distilled = distilled_plan,
-                   .lists = about->lists};
+                   .lists = about->lists,
+                   .texts = about->texts};
     if (about->adjust) {
         about->adjust(o);
     }

@@ -29,27 +29,40 @@ typedef struct list_option {
     bool single;       /**< It takes one number. */
 } list_option;
 
+/** An option of one program only: a word. */
+typedef struct text_option {
+    const char *name;  /**< Without dashes; NULL ends a row of them. */
+    const char *value; /**< What stands for the word in the help. */
+    const char *help;
+    const char **text; /**< NULL if it is not given. */
+} text_option;
+
 /** What the user asked for. */
 typedef struct options {
-    const char *data; /**< Folder of four IDX files; NULL = drawn digits. */
+    const char *data; /**< Folder, such as of four IDX files; NULL = the program draws its own. */
     const char *json; /**< Results: those that are there already are not made again. */
     const char *work; /**< Folder for teachers and the states of trainings. */
     uint64_t seed;    /**< The first one. */
     size_t seeds;
     int32_t threads;
-    bool holdout; /**< Test on the last sixth of the training set. */
+    bool holdout; /**< Test on a part of the training set, such as its last sixth. */
     bool smoke;   /**< A size for tests: seconds. */
     plan teacher, alone, distilled;
     const list_option *lists;
+    const text_option *texts;
 } options;
+
+struct study_data;
 
 /** What a program says of itself, and its defaults. */
 typedef struct program {
     const char *name;
     const char *help; /**< What it does: whole lines. */
     size_t seeds;
-    const list_option *lists;   /**< Ends with a row of zeros; or NULL. */
-    void (*adjust)(options *o); /**< Changes what holds if no option says otherwise; or NULL. */
+    const list_option *lists;      /**< Ends with a row of zeros; or NULL. */
+    const text_option *texts;      /**< Likewise. */
+    void (*adjust)(options *o);    /**< Changes what holds if no option says otherwise; or NULL. */
+    const struct study_data *data; /**< What it learns from (study.h); NULL: images. */
 } program;
 
 /** Reads the command line. False: stop with *out_exit_code (0 after --help). */

@@ -4,10 +4,8 @@
 
 #include "recorded.h"
 #include "say.h"
-#include "sets.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,29 +14,11 @@
 
 /* ---- beginning and end ---- */
 
-static bool load(study *s)
-{
-    const options *o = &s->o;
-    sets_source source = {o->data, o->holdout, 1, 8000, 10000};
-    if (o->smoke) {
-        source.train = 600;
-        source.test = 300;
-    }
-    if (!sets_load(&source, &s->train_images, &s->test_images)) {
-        return false;
-    }
-    s->train = digit_cases(&s->train_images);
-    s->test = digit_cases(&s->test_images);
-    printf("%zu training and %zu test images, %s; %d thread%s\n", s->train.n, s->test.n,
-           o->data ? o->data : "drawn by this program", (int)o->threads, o->threads > 1 ? "s" : "");
-    return true;
-}
-
 bool study_open(study *s, const program *about, int argc, char **argv, int *out_exit_code)
 {
     kd_error error = KD_ERROR_INIT;
     kd_context_options how = KD_CONTEXT_OPTIONS_INIT;
-    *s = (study){0};
+    *s = (study){.data = about->data ? about->data : &study_images};
     if (!options_read(&s->o, about, argc, argv, out_exit_code)) {
         return false;
     }
@@ -51,7 +31,7 @@ bool study_open(study *s, const program *about, int argc, char **argv, int *out_
         kd_context_create(&how, &s->context, &error) != KD_OK) {
         return say("context", error.text);
     }
-    if (load(s) && runs_open(&s->runs, s->o.json, about->name)) {
+    if (s->data->load(s) && runs_open(&s->runs, s->o.json, about->name)) {
         return true;
     }
     study_end(s, false, NULL, 0);
@@ -64,9 +44,8 @@ int study_end(study *s, bool good, const char *const *keys, size_t n_keys)
         runs_print(&s->runs, keys, n_keys);
     }
     runs_close(&s->runs);
+    s->data->unload(s);
     kd_context_destroy(s->context);
-    digit_set_free(&s->train_images);
-    digit_set_free(&s->test_images);
     return good ? 0 : 1;
 }
 
@@ -100,6 +79,9 @@ cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
         cJSON_AddNumberToObject(what, "teacher_seed", (double)*teacher_seed);
         add_plan(what, "teacher", &s->o.teacher);
     }
+    if (s->data->describe) {
+        s->data->describe(s, what);
+    }
     /* As it will be read again: numbers, not raw text. */
     char *text = cJSON_PrintUnformatted(what);
     cJSON_Delete(what);
@@ -121,7 +103,7 @@ static bool name_of(const cJSON *what, char out[96])
     snprintf(out, 96, "%.60s-%.0f-%08x", row,
              cJSON_GetNumberValue(cJSON_GetObjectItem(what, "seed")), (unsigned)hash);
     for (char *c = out; *c; c++) {
-        *c = *c == ' ' || *c == '/' || *c == ',' ? '-' : *c;
+        *c = strchr(" /,%", *c) ? '-' : *c;
     }
     cJSON_free(text);
     return true;
@@ -133,69 +115,10 @@ static bool path_of(const study *s, const char *name, const char *ending, char o
     return (length > 0 && length < 4096) || say(s->o.work, "the name is too long");
 }
 
-/*
- * ---- learning curves: a line for each epoch in a file, since trainings may be stopped ----
- *
- * A line begins with a line break, because the one before it may have been cut off; and it is on
- * the disk before the state is, which says how many epochs there are.
- */
-
-typedef struct curve {
-    study *study;
-    char path[4096];
-} curve;
-
-static bool note_epoch(void *user, size_t epochs, double loss, kd_net *net)
+bool study_path(const study *s, const cJSON *what, const char *ending, char out[4096])
 {
-    const curve *c = user;
-    long errors = c->study->o.holdout ? count_errors(net, &c->study->test) : 0;
-    if (errors < 0) {
-        return false;
-    }
-    FILE *file = fopen(c->path, "a");
-    bool good = file && fprintf(file, "\n%zu %.9g %ld\n", epochs, loss, errors) > 0;
-    good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
-    good = (!file || fclose(file) == 0) && good;
-    return good || say(c->path, errno ? strerror(errno) : "it can't be written");
-}
-
-/* Epochs that were run twice count once: the last time. Those that are not there are null. */
-static bool read_curve(const curve *c, size_t epochs, cJSON *result)
-{
-    char line[100];
-    size_t epoch;
-    double loss, errors;
-    FILE *file = fopen(c->path, "r");
-    if (!file && errno != ENOENT) {
-        return say(c->path, strerror(errno));
-    }
-    double *values = calloc(2 * epochs, sizeof *values);
-    if (!values) {
-        if (file) {
-            fclose(file);
-        }
-        return say(c->path, "out of memory");
-    }
-    for (size_t i = 0; i < 2 * epochs; i++) {
-        values[i] = (double)NAN;
-    }
-    while (file && fgets(line, sizeof line, file)) {
-        bool whole = strchr(line, '\n') && sscanf(line, "%zu %lf %lf", &epoch, &loss, &errors) == 3;
-        if (whole && epoch >= 1 && epoch <= epochs) {
-            values[epoch - 1] = loss;
-            values[epochs + epoch - 1] = errors;
-        }
-    }
-    cJSON_AddItemToObject(result, "loss", cJSON_CreateDoubleArray(values, (int)epochs));
-    if (c->study->o.holdout) {
-        cJSON_AddItemToObject(result, "held_out_errors",
-                              cJSON_CreateDoubleArray(values + epochs, (int)epochs));
-    }
-    if (file) {
-        fclose(file);
-    }
-    free(values);
-    return true;
+    char name[96];
+    return name_of(what, name) && path_of(s, name, ending, out);
 }
 
 /* ---- trainings ---- */
@@ -203,10 +126,12 @@ static bool read_curve(const curve *c, size_t epochs, cJSON *result)
 kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
                     kd_teacher *teacher, cJSON *result)
 {
-    char name[96];
-    curve c = {.study = s};
+    char name[96], path[4096], best[4096];
+    curve c;
     trained done;
-    if (!name_of(what, name) || !path_of(s, name, "curve", c.path)) {
+    if (!name_of(what, name) || !path_of(s, name, "curve", path) ||
+        !path_of(s, name, "best.safetensors", best) ||
+        !curve_open(&c, &s->watch, path, best, p->epochs)) {
         return NULL;
     }
     const training t = {.context = s->context,
@@ -216,28 +141,48 @@ kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, c
                         .seed = seed,
                         .data = data,
                         .teacher = teacher,
-                        .after_epoch = note_epoch,
+                        .after_epoch = curve_note,
                         .user = &c};
-    if (!train(&t, &done)) {
-        return NULL;
+    bool good = train(&t, &done);
+    if (good) {
+        cJSON_AddNumberToObject(result, "seconds", done.seconds);
+        cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
+        cJSON_AddNumberToObject(result, "tflop", done.flop * 1e-12);
     }
-    cJSON_AddNumberToObject(result, "seconds", done.seconds);
-    cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
-    cJSON_AddNumberToObject(result, "tflop", done.flop * 1e-12);
-    if (!read_curve(&c, p->epochs, result)) {
+    if (good && !curve_write(&c, result)) {
         kd_net_destroy(done.net);
-        return NULL;
+        good = false;
     }
-    return done.net;
+    curve_close(&c);
+    return good ? done.net : NULL;
 }
 
-/* Removes what study_train kept to go on from. */
-static void forget(const study *s, const cJSON *what)
+bool study_save(const study *s, const cJSON *what, const kd_net *net)
 {
-    static const char *const endings[] = {"curve", "safetensors"};
-    char name[96], path[4096];
-    for (size_t i = 0; i < 2; i++) {
-        if (name_of(what, name) && path_of(s, name, endings[i], path)) {
+    kd_error error = KD_ERROR_INIT;
+    char path[4096];
+    return study_path(s, what, "net.safetensors", path) &&
+           (kd_save_net(net, path, NULL, &error) == KD_OK || say("net", error.text));
+}
+
+kd_net *study_load(study *s, const cJSON *what, const char *ending)
+{
+    kd_error error = KD_ERROR_INIT;
+    char path[4096];
+    kd_net *net = NULL;
+    if (study_path(s, what, ending, path) &&
+        kd_load_net(s->context, path, NULL, &net, &error) != KD_OK) {
+        say("net", error.text);
+    }
+    return net;
+}
+
+void study_forget(const study *s, const cJSON *what)
+{
+    static const char *const endings[] = {"curve", "safetensors", "best.safetensors"};
+    char path[4096];
+    for (size_t i = 0; i < 3; i++) {
+        if (study_path(s, what, endings[i], path)) {
             (void)unlink(path);
         }
     }
@@ -287,7 +232,7 @@ bool study_run(study *s, cJSON *what, const student *of)
     if (good) { /* in this order, so that a training is never lost */
         good = runs_add(&s->runs, what, result);
         if (good) {
-            forget(s, what);
+            study_forget(s, what);
         }
         return good;
     }

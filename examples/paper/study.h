@@ -7,6 +7,7 @@
 #ifndef STUDY_H
 #define STUDY_H
 
+#include "curve.h"
 #include "digits.h"
 #include "options.h"
 #include "runs.h"
@@ -15,10 +16,27 @@
 typedef struct study {
     options o;
     kd_context *context;
-    digit_set train_images, test_images;
-    case_set train, test; /**< The same, as cases. */
+    const struct study_data *data;
+    digit_set train_images, test_images; /**< If it is about images. */
+    void *kept;                          /**< What study_data of another sort keeps. */
+    case_set train, test;                /**< The data, as cases. */
+    curve_watch watch;
     runs runs;
 } study;
+
+/** What a program learns from: a sort of data. */
+typedef struct study_data {
+    const char *help; /**< Of --data and --holdout: whole lines. */
+    /** Fills train and test, and maybe watch. False after a message; unload is called all the same.
+     */
+    bool (*load)(study *s);
+    void (*unload)(study *s);
+    /** Adds to the description of each run; or NULL. */
+    void (*describe)(const study *s, cJSON *what);
+} study_data;
+
+/** 28x28 images, of files or drawn. */
+extern const study_data study_images;
 
 /** Reads the command line, data and results so far. False: stop with *out_exit_code. */
 bool study_open(study *s, const program *about, int argc, char **argv, int *out_exit_code);
@@ -49,6 +67,21 @@ kd_teacher *study_record(study *s, kd_net *net, const case_set *data);
  */
 kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
                     kd_teacher *teacher, cJSON *result);
+
+/** Where a file of this run lies in the folder of work. False after a message. */
+bool study_path(const study *s, const cJSON *what, const char *ending, char out[4096]);
+
+/** Keeps a net for later runs, for study_load with the ending "net.safetensors". */
+bool study_save(const study *s, const cJSON *what, const kd_net *net);
+
+/**
+ * A net that study_save kept, or the best one that study_train did ("best.safetensors"); the caller
+ * destroys it. NULL after a message.
+ */
+kd_net *study_load(study *s, const cJSON *what, const char *ending);
+
+/** Removes what study_train kept to go on from. */
+void study_forget(const study *s, const cJSON *what);
 
 /** What is measured of a net: fields of `result`. False after a message. */
 typedef bool (*study_measure)(study *s, kd_net *net, cJSON *result, void *user);
