@@ -5,7 +5,7 @@ set -eu
 
 build="gcc libc6-dev meson ninja-build pkg-config libopenblas-dev zlib1g-dev libcjson-dev
 ca-certificates curl"
-tests="$build g++ binutils libcmocka-dev python3"
+tests="$build g++ binutils libcmocka-dev libfftw3-dev libsndfile1-dev python3"
 ci="$tests python3-venv clang clang-format git libblis-dev libblas-dev libopenblas0-serial
 abigail-tools"
 bench="$build g++ python3 python3-venv git valgrind"
@@ -20,7 +20,7 @@ Installs those packages of LIST that are missing, with apt-get, through sudo unl
 --print only prints the list.
 
   build   what the library and its examples need, also to download MNIST
-  tests   that, and what the tests need
+  tests   that, what the tests need, and what the programs on speech read and analyse with
   bench   what build needs, and what bench/ needs to race PyTorch and to count instructions
   analysis  what tests needs, and the tools of the longer commands (docs/testing.md)
   ci      what tests needs, clang with clang-format 14 (Debian 12), BLIS, the reference BLAS,

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Section 6 of the paper, table 5: soft targets as regularisers. Nets learn from a share of the
+ * recordings: with labels alone, tested after the last epoch and after the one that was best on the
+ * development part; and with the soft targets of a net that was trained on all of them, tested
+ * after the last epoch.
+ *
+ * Fewer recordings are seen more often, so that all shares have as many updates, unless that would
+ * be more epochs than --longest.
+ */
+#include "speech/speech.h"
+
+#include "say.h"
+
+static number_list shares = {4, {3, 10, 30, 100}};
+static number_list longest = {1, {1000}};
+
+static const list_option lists[] = {
+    {"shares", "per cent of the training recordings", 0.1, 100, false, &shares, false},
+    {"longest", "epochs of a training at most", 1, 100000, true, &longest, true},
+    {0}};
+
+/* What one training learns from. */
+typedef struct task {
+    uint64_t seed;
+    double share; /* per cent */
+    part part;
+    case_set cases;
+    kd_teacher *teacher; /* Of these cases; NULL: not made yet. */
+    kd_net **large;      /* The net that teaches, shared by all tasks of a seed; likewise. */
+} task;
+
+static bool open_task(const study *s, task *t, kd_net **large, uint64_t seed, double share)
+{
+    const speech *d = s->kept;
+    *t = (task){.seed = seed, .share = share, .large = large};
+    if (!part_choose(&d->train, share / 100.0, seed, &t->part)) {
+        return false;
+    }
+    t->cases = part_cases(&t->part);
+    return true;
+}
+
+static void close_task(task *t)
+{
+    kd_teacher_destroy(t->teacher);
+    part_free(&t->part);
+}
+
+/* Another one than the student's, or both would begin with the same weights. */
+static uint64_t teacher_seed(const task *t)
+{
+    return t->seed + 1000;
+}
+
+static bool make_teacher(study *s, task *t)
+{
+    if (!*t->large) {
+        *t->large = study_teacher(s, teacher_seed(t), NULL);
+    }
+    if (*t->large && !t->teacher) {
+        t->teacher = study_record(s, *t->large, &t->cases);
+    }
+    return t->teacher != NULL;
+}
+
+static plan plan_of(const task *t, const plan *whole)
+{
+    plan p = *whole;
+    double epochs = (double)p.epochs * 100.0 / t->share + 0.5;
+    p.epochs = (size_t)(epochs < longest.value[0] ? epochs : longest.value[0]);
+    return p;
+}
+
+static cJSON *describe(const study *s, const task *t, const char *row, const plan *p, bool taught)
+{
+    const speech *d = s->kept;
+    const uint64_t whose = teacher_seed(t);
+    char name[80];
+    snprintf(name, sizeof name, "%s, %g %%", row, t->share);
+    cJSON *what = study_what(s, name, t->seed, p, taught ? &whose : NULL);
+    cJSON_AddNumberToObject(what, "share", t->share);
+    cJSON_AddNumberToObject(what, "recordings", (double)t->part.n);
+    speech_name_part(s, what, d->tested);
+    return what;
+}
+
+/* Takes `what` and `result`, to which it adds what the net gets right: where it learned, too. */
+static bool finish(study *s, const task *t, cJSON *what, cJSON *result, kd_net *net)
+{
+    const speech *d = s->kept;
+    long wrong = net ? count_errors(net, &t->cases) : -1;
+    if (wrong >= 0 && speech_test(s, net, d->tested, result)) {
+        cJSON_AddNumberToObject(result, "train_frame_accuracy",
+                                100.0 * (1.0 - (double)wrong / (double)t->cases.n));
+        return runs_add(&s->runs, what, result);
+    }
+    cJSON_Delete(what);
+    cJSON_Delete(result);
+    return false;
+}
+
+/* The epoch whose net was kept as the best one: the first with the fewest errors. */
+static double best_epoch(const cJSON *result)
+{
+    double least = -1.0, best = 0.0, epoch = 0.0;
+    const cJSON *errors;
+    cJSON_ArrayForEach(errors, cJSON_GetObjectItem(result, "held_out_errors"))
+    {
+        epoch += 1.0;
+        if (cJSON_IsNumber(errors) && (least < 0.0 || errors->valuedouble < least)) {
+            least = errors->valuedouble;
+            best = epoch;
+        }
+    }
+    return best;
+}
+
+static bool finish_early(study *s, const task *t, const cJSON *name, cJSON *what,
+                         const cJSON *learned)
+{
+    cJSON *result = cJSON_Duplicate(learned, true);
+    cJSON_AddNumberToObject(result, "best_epoch", best_epoch(learned));
+    kd_net *best = study_load(s, name, "best.safetensors");
+    bool good = finish(s, t, what, result, best);
+    kd_net_destroy(best);
+    return good;
+}
+
+/* One training, and those of its two rows that are not NULL, which it takes. */
+static bool train_hard(study *s, task *t, const plan *p, const cJSON *name, cJSON *last,
+                       cJSON *early)
+{
+    cJSON *learned = cJSON_CreateObject();
+    s->watch.keep_best = true;
+    kd_net *net = study_train(s, name, t->seed, p, &t->cases, NULL, learned);
+    s->watch.keep_best = false;
+    bool good = net != NULL;
+    if (good && last) {
+        good = finish(s, t, last, cJSON_Duplicate(learned, true), net);
+        last = NULL;
+    }
+    if (good && early) {
+        good = finish_early(s, t, name, early, learned);
+        early = NULL;
+    }
+    if (good) {
+        study_forget(s, name);
+    }
+    kd_net_destroy(net);
+    cJSON_Delete(learned);
+    cJSON_Delete(last);
+    cJSON_Delete(early);
+    return good;
+}
+
+static bool run_hard(study *s, task *t)
+{
+    const plan p = plan_of(t, &s->o.alone);
+    cJSON *last = describe(s, t, "hard", &p, false);
+    cJSON *early = describe(s, t, "hard, stopped early", &p, false);
+    cJSON *name = cJSON_Duplicate(last, true);
+    last = study_done(s, last) ? NULL : last;
+    early = study_done(s, early) ? NULL : early;
+    bool good = (!last && !early) || train_hard(s, t, &p, name, last, early);
+    cJSON_Delete(name);
+    return good;
+}
+
+static bool run_soft(study *s, task *t)
+{
+    const plan p = plan_of(t, &s->o.distilled);
+    cJSON *what = describe(s, t, "soft", &p, true);
+    if (study_done(s, what)) {
+        return true;
+    }
+    cJSON *result = cJSON_CreateObject();
+    kd_net *net = make_teacher(s, t)
+                      ? study_train(s, what, t->seed, &p, &t->cases, t->teacher, result)
+                      : NULL;
+    bool good = finish(s, t, what, result, net);
+    kd_net_destroy(net);
+    if (good) {
+        study_forget(s, what);
+    }
+    return good;
+}
+
+static bool run_seed(study *s, uint64_t seed)
+{
+    kd_net *large = NULL;
+    bool good = true;
+    for (size_t i = 0; good && i < shares.n; i++) {
+        task t;
+        good = open_task(s, &t, &large, seed, shares.value[i]);
+        good = good && run_hard(s, &t) && run_soft(s, &t);
+        close_task(&t);
+    }
+    kd_net_destroy(large);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    static const program about = {
+        .name = "paper-regularise",
+        .help =
+            "Trains acoustic models on shares of the recordings, with labels and with the soft\n"
+            "targets of a net that was trained on all of them (Hinton, Vinyals, Dean 2015,\n"
+            "section 6); counts frames and words that they get right. A seed is also a draw of\n"
+            "recordings, those of a smaller share being among those of a larger one. Epochs are\n"
+            "those with all recordings: fewer are seen more often.\n",
+        .seeds = 5,
+        .lists = lists,
+        .texts = speech_texts,
+        .adjust = speech_plans,
+        .data = &speech_data};
+    static const char *const keys[] = {"train_frame_accuracy", "frame_accuracy", "word_error_rate"};
+    study s;
+    int code;
+    if (!study_open(&s, &about, argc, argv, &code)) {
+        return code;
+    }
+    bool good = true;
+    for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
+        good = run_seed(&s, seed);
+    }
+    return study_end(&s, good, keys, 3);
+}

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""Holds paper-speech and paper-regularise to what they say of words that they speak themselves, to
+going on where they were killed, and to naming the file that can't be used."""
+import argparse
+import json
+import math
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+
+RATE = 8000
+
+
+def wav(samples, rate=RATE, channels=1, bits=16, declared=None):
+    """The bytes of a file."""
+    data = struct.pack(f"<{len(samples)}h", *samples)
+    size = len(data) if declared is None else declared
+    wide = channels * bits // 8
+    return (b"RIFF" + struct.pack("<I", 36 + size) + b"WAVEfmt "
+            + struct.pack("<IHHIIHH", 16, 1, channels, rate, rate * wide, wide, bits)
+            + b"data" + struct.pack("<I", size) + data)
+
+
+def spoken(word, number, n=1600):
+    """A word: two tones, one after the other, which only this one has in this order."""
+    noise = random.Random(100 * word + number)
+    tones = [300 * (1 + word // 3), 400 * (1 + word % 5)]
+    return [int(8000 * math.sin(2 * math.pi * tones[2 * i // n] * i / RATE)
+                + noise.gauss(0, 300)) for i in range(n)]
+
+
+def write_corpus(folder, speakers=("ada", "bob"), indices=(0, 40, 41, 45)):
+    """Few recordings, of which one is shorter than there are states, and one than a window."""
+    (folder / "recordings").mkdir(parents=True)
+    for word in range(10):
+        for number, speaker in enumerate(speakers):
+            for index in indices:
+                n = {(3, "ada", 40): 600, (4, "bob", 0): 150}.get((word, speaker, index), 1600)
+                (folder / "recordings" / f"{word}_{speaker}_{index}.wav").write_bytes(
+                    wav(spoken(word, 50 * number + index, n)))
+
+
+class Program:
+    """One of the two, in a folder of its own for each use."""
+
+    def __init__(self, path, options):
+        self.path = path
+        self.options = options
+
+    def words(self, folder, *words):
+        folder.mkdir(exist_ok=True)
+        return [self.path, "--smoke", "--json", folder / "r.json", "--work", folder / "work",
+                *self.options, *map(str, words)]
+
+    def run(self, folder, *words):
+        return subprocess.run(self.words(folder, *words), capture_output=True, text=True,
+                              check=False)
+
+    def good(self, folder, *words):
+        done = self.run(folder, *words)
+        assert done.returncode == 0, done.stderr
+        return json.loads((folder / "r.json").read_text())["runs"]
+
+    def refuses(self, folder, words, *why):
+        done = self.run(folder, *words)
+        assert done.returncode == 1, done
+        last = done.stderr.splitlines()[-1]
+        for part in why:
+            assert str(part) in last, f"{part} is not in {last}"
+
+
+def timeless(runs):
+    """Runs without what differs from time to time."""
+    return [(r["what"], {k: v for k, v in r["result"].items() if k not in ("seconds", "threads")})
+            for r in runs]
+
+
+def check_counts(runs, recordings):
+    """All of one alignment; totals are those of the recordings."""
+    assert len({r["what"]["alignment"] for r in runs}) == 1
+    assert len({r["what"]["hash"] for r in runs}) == 1
+    for r in runs:
+        result = r["result"]
+        assert len(result["frames"]) == recordings, r["what"]
+        assert len(result["frames_right"]) == len(result["words_right"]) == recordings
+        assert all(0 <= right <= all_of_them for right, all_of_them
+                   in zip(result["frames_right"], result["frames"]))
+        accuracy = 100 * sum(result["frames_right"]) / sum(result["frames"])
+        wrong = 100 * (1 - sum(result["words_right"]) / recordings)
+        assert abs(result["frame_accuracy"] - accuracy) < 1e-9
+        assert abs(result["word_error_rate"] - wrong) < 1e-9
+
+
+def by_row(runs):
+    rows = {}
+    for r in runs:
+        rows.setdefault(r["what"]["row"], []).append(r)
+    return rows
+
+
+def check_table_1(speech, folder):
+    """Rows, the choice of the temperature, and equal bits for any number of threads."""
+    runs = speech.good(folder / "one", "--seeds", 2, "--threads", 1)
+    check_counts(runs, 40)
+    rows = by_row(runs)
+    assert {row: len(all_of_it) for row, all_of_it in rows.items()} == {
+        "baseline": 2, "member": 6, "ensemble": 2, "T = 1": 2, "T = 4": 2, "distilled": 2}
+    assert sorted(r["what"]["seed"] for r in rows["member"]) == [4, 5, 6, 7, 8, 9]
+    first = {r["what"]["net"]: r["result"] for r in rows["member"]}
+    for r in rows["baseline"]:
+        assert r["what"]["net"] == 3 * r["what"]["seed"] + 1
+        assert first[r["what"]["net"]] == r["result"]
+    mean = {row: sum(r["result"]["frame_accuracy"] for r in rows[row]) for row in rows}
+    best = 1 if mean["T = 1"] >= mean["T = 4"] else 4
+    assert {r["what"]["plan"]["temperature"] for r in rows["distilled"]} == {best}
+    assert all((r["what"]["part"] == "development") == r["what"]["row"].startswith("T")
+               for r in runs)
+    # By chance it would be 1.25 %.
+    assert all(r["result"]["frame_accuracy"] > 20 for r in runs)
+    assert mean["ensemble"] > mean["baseline"]
+    result = rows["T = 1"][0]["result"]
+    errors = result["held_out_errors"][-1]
+    assert errors == result["held_out_frames"] - sum(result["frames_right"])
+    assert timeless(runs) == timeless(speech.good(folder / "two", "--seeds", 2, "--threads", 2))
+    return runs
+
+
+def check_table_5(regularise, folder):
+    """Two rows of one training, the epoch that is kept, and equal bits."""
+    runs = regularise.good(folder / "one", "--seeds", 1, "--threads", 1)
+    check_counts(runs, 40)
+    rows = by_row(runs)
+    assert list(rows) == [f"{kind}, {share} %" for share in (20, 100)
+                          for kind in ("hard", "hard, stopped early", "soft")]
+    assert [r["what"]["recordings"] for r in runs] == 3 * [20] + 3 * [100]
+    assert [r["what"]["plan"]["epochs"] for r in runs] == 3 * [5] + 3 * [2]
+    assert all(r["what"].get("teacher_seed") == (1001 if "soft" in r["what"]["row"] else None)
+               for r in runs)
+    for share in (20, 100):
+        last = rows[f"hard, {share} %"][0]["result"]
+        early = rows[f"hard, stopped early, {share} %"][0]["result"]
+        errors = early["held_out_errors"]
+        assert last["held_out_errors"] == errors and last["loss"] == early["loss"]
+        assert early["best_epoch"] == 1 + errors.index(min(errors))
+    assert timeless(runs) == timeless(regularise.good(folder / "two", "--seeds", 1, "--threads",
+                                                      2))
+    return runs
+
+
+def check_early_stopping(regularise, folder):
+    """A rate that is too high, so that it gets worse: each row has the net of its epoch."""
+    runs = regularise.good(folder / "early", "--seeds", 1, "--holdout", "--alone", "rate=0.2",
+                           "--threads", 1)
+    last, early = runs[0]["result"], runs[1]["result"]
+    assert early["best_epoch"] < len(early["held_out_errors"])
+    for result, epoch in ((last, -1), (early, early["best_epoch"] - 1)):
+        wrong = sum(result["frames"]) - sum(result["frames_right"])
+        assert wrong == result["held_out_errors"][epoch]
+
+
+def check_going_on(program, folder, runs):
+    """Killed after its first results, without some of them, and with all of them."""
+    seeds = len({r["what"]["seed"] for r in runs if r["what"]["row"] in ("baseline", "soft, 20 %")})
+    words = ["--seeds", seeds, "--threads", 1]
+    results = folder / "three" / "r.json"
+    with subprocess.Popen(program.words(folder / "three", *words), stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not (results.exists() and "row" in results.read_text()):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+    assert 0 < len(json.loads(results.read_text())["runs"])
+    assert timeless(program.good(folder / "three", *words)) == timeless(runs)
+    some = json.loads(results.read_text())
+    some["runs"] = some["runs"][::2]
+    results.write_text(json.dumps(some))
+    again = timeless(program.good(folder / "three", *words))
+    assert again[:len(some["runs"])] == timeless(some["runs"])
+    assert sorted(map(str, again)) == sorted(map(str, timeless(runs)))
+    before = results.read_bytes()
+    program.good(folder / "three", *words)
+    assert results.read_bytes() == before
+
+
+def check_files(speech, folder):
+    """Recordings from files: splits, what is read, and short ones."""
+    data = folder / "data"
+    write_corpus(data)
+    words = ["--data", data, "--seeds", 1, "--threads", 1]
+    check_counts(speech.good(folder / "files", *words)[:5], 20)
+    runs = speech.good(folder / "left", *words, "--leave-out", "bob")
+    check_counts([r for r in runs if r["what"]["part"] == "test"], 40)
+    check_counts([r for r in runs if r["what"]["part"] == "development"], 10)
+    assert {r["what"]["split"] for r in runs} == {"without bob"}
+    speech.refuses(folder / "left", [*words, "--leave-out", "eve"], "eve", "no recordings")
+    (data / "recordings" / "7_bob_0.wav").write_bytes(b"")
+    runs = speech.good(folder / "held", *words, "--holdout")
+    check_counts(runs, 20)
+    assert all(r["what"]["holdout"] and r["what"]["part"] == "development" for r in runs)
+    speech.refuses(folder / "files", words, data / "recordings" / "7_bob_0.wav", "empty")
+
+
+def check_bad_files(program, folder):
+    """Each is named, with what is wrong and what was expected."""
+    samples = spoken(1, 1)
+    whole = wav(samples)
+    cases = [(wav(samples, rate=44100), "44100 Hz"), (wav(samples, rate=16000), "16000 Hz"),
+             (wav(samples, channels=2), "2 channels"), (whole[:-700], "truncated"),
+             (whole[:44], "truncated"), (whole[:30], "data"), (whole[:3], ""),
+             (wav(samples, declared=9999), "truncated"), (wav([]), "no samples"), (b"", "empty"),
+             (b"no sound at all" * 20, ""), (wav(samples, bits=8), "encoding")]
+    for number, (data, why) in enumerate(cases):
+        recordings = folder / f"bad{number}" / "recordings"
+        recordings.mkdir(parents=True)
+        (recordings / "1_ada_7.wav").write_bytes(data)
+        program.refuses(folder / "out", ["--data", recordings.parent], recordings / "1_ada_7.wav",
+                        why, "expected a wav file of 8000 Hz, mono, 16-bit PCM")
+    recordings = folder / "bad0" / "recordings"
+    path = recordings / "1_ada_7.wav"
+    path.unlink()
+    path.mkdir()
+    program.refuses(folder / "out", ["--data", recordings.parent], path, "no file")
+    path.rmdir()
+    path.symlink_to("nowhere")
+    program.refuses(folder / "out", ["--data", recordings.parent], path, "No such file")
+    path.unlink()
+    program.refuses(folder / "out", ["--data", recordings.parent], recordings, "no recordings")
+    for name in ("x_ada_1.wav", "12_ada_1.wav", "1_ada.wav", "1_ada_1x.wav", "1__1.wav",
+                 "-1_ada_1.wav", "1_ada_.wav", "1_a.b_1.wav", "1_" + "a" * 60 + "_1.wav"):
+        (recordings / name).write_bytes(whole)
+        program.refuses(folder / "out", ["--data", recordings.parent], name, "not named")
+        (recordings / name).unlink()
+    path.write_bytes(whole)
+    program.refuses(folder / "out", ["--data", recordings.parent], "no recording of 0")
+    shutil.rmtree(recordings)
+    program.refuses(folder / "out", ["--data", recordings.parent], recordings, "No such file")
+    program.refuses(folder / "out", ["--teacher", "jitter=1"], "jitter", "images")
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--speech", required=True, help="the program paper-speech")
+    p.add_argument("--regularise", required=True, help="the program paper-regularise")
+    given = p.parse_args()
+    speech = Program(given.speech, ["--members", "3", "--temperatures", "1,4"])
+    regularise = Program(given.regularise, ["--shares", "20,100", "--longest", "5"])
+    with tempfile.TemporaryDirectory() as name:
+        for program, check in ((speech, check_table_1), (regularise, check_table_5)):
+            folder = pathlib.Path(name) / check.__name__
+            folder.mkdir()
+            check_going_on(program, folder, check(program, folder))
+        check_bad_files(speech, pathlib.Path(name))
+        check_early_stopping(regularise, pathlib.Path(name))
+        check_files(speech, pathlib.Path(name))
+    print("both programs say what they count, go on, and name what they can't use")
+
+
+if __name__ == "__main__":
+    main()
