@@ -63,7 +63,7 @@ export ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:allocator_may_return_null=1
 # With a + if what runs is not quite what is committed; the table itself does not count.
 commit() {
     git rev-parse --short=9 HEAD
-    git diff --quiet HEAD -- . ':!docs/long.md' || echo "+"
+    [ -z "$(git status --porcelain -- . ':!docs/long.md')" ] || echo "+"
 }
 
 machine() {
@@ -104,18 +104,22 @@ put_row() {
 
 # step NAME COMMAND...: a row of the table.
 step() {
-    local name=$1 began=$SECONDS result=passed log row
+    local name=$1 began=$SECONDS result=passed log row at
     if [ -n "$list" ]; then
         echo "$name"
         return
     fi
     [[ -z $only || $name =~ $only ]] || return
     log="$work/logs/${name//[^a-z0-9]/-}"
+    at=$(commit | paste -sd '')
     if ! "${@:2}" >"$log" 2>&1; then
         result="**failed**"
+        echo "$name" >>"$work/failed"
     fi
     echo "$name: $result, $((SECONDS - began)) s: $(said "$log")"
     row="| $name | $result | $(said "$log") | $((SECONDS - began)) |"
+    [ "$at" = "$(commit | paste -sd '')" ] || at="$at, then changed"
+    [ "$part" = 1 ] || at="$at, 1/$part of it"
     row="$row $(date -u '+%Y-%m-%d %H:%M') | $at |"
     (flock 9 && put_row "$name" "$row") 9>"$work/lock"
 }
@@ -203,7 +207,6 @@ python_roundtrip() {
         "$python" examples/python/roundtrip.py --distil "$work/plain/examples/distil"
 }
 
-at=$(commit | paste -sd '')
 [ -n "$list" ] || [[ -n $only && -f $output ]] || begin_table
 
 # Made first, so that their time is nobody else's.
@@ -221,7 +224,9 @@ fuzz_all() {
 if [ -n "$list" ]; then
     fuzz_all
 else
+    : >"$work/failed"
     fuzz_all &
+    trap 'kill $! 2>/dev/null' EXIT
 fi
 
 # Analysers; coverage; threads, uninitialised memory, wrapping integers.
@@ -256,14 +261,13 @@ step "faults: power cuts of recordings" test_of plain trust_power_recording --ti
 step "faults: power cuts of saves" test_of plain trust_power_save --times "$(of 5)"
 step "soak: memory, descriptors, the process" test_of plain trust_flat --times "$(of 10)"
 
-step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --log "$work/planted.jsonl" \
-    --count "$(of 320)"
+step "planted bugs" python3 tests/mutate.py --work "$work/mutate" --count "$(of 320)"
 
 # More steps go here.
 
 if [ -z "$list" ]; then
     wait
-    failed=$(grep -c -F '**failed**' "$output")
+    failed=$(wc -l <"$work/failed")
     echo "$output written, $failed failed"
     [ "$failed" = 0 ]
 fi

@@ -15,7 +15,6 @@ tests/mutation/equivalent.txt lists changes that change nothing that can be seen
 """
 import argparse
 import fnmatch
-import hashlib
 import json
 import os
 import pathlib
@@ -54,9 +53,7 @@ def arguments():
     p.add_argument("--seed", type=int, default=1, help="of the choice (1)")
     p.add_argument("--files", nargs="*", default=FILES, help="only in these, such as lib/io/json.c")
     p.add_argument("--minutes", type=float, default=0, help="begin no other after this time")
-    p.add_argument("--log", type=pathlib.Path, help="write each result there, a line of JSON each; "
-                   "those that are there, of the same lib/, count and are not tried again, but for "
-                   "survivors")
+    p.add_argument("--log", type=pathlib.Path, help="write each result there, a line of JSON each")
     p.add_argument("--again", type=pathlib.Path, metavar="LOG",
                    help="only those that survived in the run that wrote LOG")
     p.add_argument("--no-sanitizer", action="store_true", help="survivors get no second chance")
@@ -82,7 +79,7 @@ def choose(options):
     skipped = equivalents()
     if options.again:
         lines = options.again.read_text(encoding="utf-8").splitlines()
-        keys = {r["key"] for r in map(json.loads, lines) if r.get("result") == "survived"}
+        keys = {r["key"] for r in map(json.loads, lines) if r["result"] == "survived"}
         return every, [m for m in every if m.key() in keys - skipped]
     dice = random.Random(options.seed)
     readers = [m for m in every if matches(m.path, READERS)]
@@ -199,32 +196,9 @@ class Build:
 # ---- the run ----
 
 
-def hash_of_lib():
-    """Changes with any byte of the library's source."""
-    digest = hashlib.sha256()
-    for file in sorted((ROOT / "lib").rglob("*.[ch]")):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def read_log(path):
-    """The results of an earlier run, a dictionary; a log of another lib/ is begun anew."""
-    lines = path.read_text(encoding="utf-8").splitlines() if path and path.exists() else []
-    entries = [json.loads(line) for line in lines]
-    if entries and entries[0].get("lib") == hash_of_lib():
-        return {r["key"]: r["result"] for r in entries[1:]}
-    if path:
-        path.write_text(json.dumps({"lib": hash_of_lib()}) + "\n", encoding="utf-8")
-    return {}
-
-
 def try_all(options, copy, chosen, build, sanitized):
-    known = read_log(options.log)
     log = open(options.log, "a", encoding="utf-8") if options.log else None
-    results = [(m, known[m.key()]) for m in chosen if known.get(m.key(), "survived") != "survived"]
-    chosen = [m for m in chosen if known.get(m.key(), "survived") == "survived"]
-    if results:
-        print(f"{len(results)} results are of an earlier run", flush=True)
+    results = []
     began = time.monotonic()
     for number, m in enumerate(chosen):
         if options.minutes and time.monotonic() - began > 60 * options.minutes:

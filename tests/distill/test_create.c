@@ -34,6 +34,9 @@ static void refuse(kd_net *student, kd_teacher *teacher, const kd_distiller_opti
     if (status == KD_ERR_SHAPE) {
         assert_int_equal(error.argument, 2); /* the teacher does not fit */
     }
+    if (strncmp(words, "options.", 8) == 0) {
+        assert_int_equal(error.argument, 3);
+    }
     assert_null(d);
     assert_int_equal(memory.live, live);
 }
@@ -116,6 +119,10 @@ static void wrong_schedules_and_optimizers_are_refused(void **state)
     cold.from = 0;
     o.temperature_schedule = &cold;
     refuse(net, NULL, &o, KD_ERR_TEMPERATURE, "temperature");
+    cold.from = 2;
+    o.temperature = 0; /* of no meaning beside a schedule */
+    kd_distiller_destroy(support_distiller(net, NULL, &o));
+    o.temperature = 1;
     o.temperature_schedule = NULL;
     optimizer.rate = NAN;
     o.optimizer = &optimizer;
@@ -202,9 +209,11 @@ static void students_and_teachers_must_fit(void **state)
     support_ok(kd_net_create(context, 5, &raw, NULL), "create");
     support_ok(kd_net_add_dense(raw, 4), kd_net_error(raw));
     kd_teacher *self = support_teacher(student), *good = support_teacher(other);
-    kd_teacher *pair[] = {good, self}, *hidden, *deeper;
+    kd_teacher *pair[] = {good, self}, *swapped[] = {self, good}, *hidden, *front, *deeper;
     kd_teacher *narrow = support_teacher(classes), *wide = support_teacher(inputs);
     support_ok(kd_teacher_from_ensemble(pair, 2, NULL, KD_MEAN_GEOMETRIC, &hidden, &error),
+               error.text);
+    support_ok(kd_teacher_from_ensemble(swapped, 2, NULL, KD_MEAN_GEOMETRIC, &front, &error),
                error.text);
     pair[1] = hidden;
     support_ok(kd_teacher_from_ensemble(pair, 2, NULL, KD_MEAN_ARITHMETIC, &deeper, &error),
@@ -213,6 +222,7 @@ static void students_and_teachers_must_fit(void **state)
     refuse(raw, good, NULL, KD_ERR_STATE, "not initialised");
     refuse(student, self, NULL, KD_ERR_STATE, "among the teachers");
     refuse(student, hidden, NULL, KD_ERR_STATE, "among the teachers");
+    refuse(student, front, NULL, KD_ERR_STATE, "among the teachers");
     refuse(student, deeper, NULL, KD_ERR_STATE, "among the teachers");
     refuse(student, narrow, NULL, KD_ERR_SHAPE, "teacher has 3 classes, student has 4");
     refuse(student, wide, NULL, KD_ERR_SHAPE, "teacher takes 6 inputs, student takes 5");
@@ -220,7 +230,7 @@ static void students_and_teachers_must_fit(void **state)
                     "out_distiller");
     d = support_distiller(student, good, NULL); /* and a good pair is none the worse */
     kd_distiller_destroy(d);
-    kd_teacher *teachers[] = {self, good, hidden, deeper, narrow, wide};
+    kd_teacher *teachers[] = {self, good, hidden, front, deeper, narrow, wide};
     for (size_t i = 0; i < COUNT(teachers); i++) {
         kd_teacher_destroy(teachers[i]);
     }

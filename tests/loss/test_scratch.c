@@ -163,6 +163,7 @@ static void a_gradient_that_overflows_is_refused(void **state)
 
 static void scratch_may_be_nobody_elses(void **state)
 {
+    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX / 4 + 2, (size_t)PTRDIFF_MAX / 4 + 1};
     world *w = *state;
     fill(w, 10);
     w->n_terms = 0;
@@ -197,6 +198,11 @@ static void scratch_may_be_nobody_elses(void **state)
         support_refused(kd_loss(w->terms, w->n_terms, &in, &out, &e), KD_ERR_OVERLAP, e.text,
                         rows[i].words);
         assert_int_equal(e.argument, 4);
+        for (size_t j = 0; j < COUNT(absurd); j++) {
+            out.scratch_floats = absurd[j];
+            support_refused(kd_loss(w->terms, w->n_terms, &in, &out, &e), KD_ERR_TOO_LARGE, e.text,
+                            "out.scratch_floats is");
+        }
         out.scratch_floats = 0; /* no room is nobody's */
         support_ok(kd_loss(w->terms, w->n_terms, &in, &out, &e), e.text);
     }

@@ -211,6 +211,7 @@ static void pointers_and_sizes_are_checked(void **state)
     double v;
     support_refused(kd_schedule_value(NULL, 0, &v, &error), KD_ERR_NULL, error.text, "schedule");
     support_refused(kd_schedule_value(&s, 0, NULL, &error), KD_ERR_NULL, error.text, "out_value");
+    assert_int_equal(error.argument, 3);
     s.struct_size = 0;
     support_refused(kd_schedule_value(&s, 0, &v, &error), KD_ERR_STRUCT, error.text, "struct_size");
     s.struct_size = SIZE_MAX;
