@@ -31,8 +31,11 @@ static void add(digit_set *set, const digit_set *from, size_t begin, size_t n)
 static bool hold_out(digit_set *train, digit_set *test)
 {
     size_t held = train->n / 6;
-    if (held == 0 || !make_room(test, held)) {
-        return held > 0 || say("images", "too few to hold some out");
+    if (held == 0) {
+        return say("images", "too few to hold some out");
+    }
+    if (!make_room(test, held)) {
+        return false;
     }
     train->n -= held;
     add(test, train, train->n, held);

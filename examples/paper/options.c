@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line. Plans were chosen on held-out training images: docs/paper.md says how. */
+/* The command line. The plans are what holds if no option says otherwise. */
 #include "options.h"
 
 #include "say.h"
@@ -233,7 +233,7 @@ static void print_help(const program *about)
 
 static bool read_option(options *o, const char *name, const char *value)
 {
-    static const double most = 9007199254740992.0; /* 2^53: JSON can say it */
+    static const double most = 9007199254730000.0; /* JSON can say it, and some more */
     double number = 0.0;
     for (const list_option *l = o->lists; l && l->name; l++) {
         if (strcmp(name, l->name) == 0) {

@@ -5,6 +5,7 @@ import math
 from typing import NamedTuple
 
 PROGRAMS = ("mnist", "temperature", "missing", "ensemble")
+MNIST_TEST = "3f44004bbe5cfd4c"  # the paper's test set
 MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
 OWN_TEACHER = ("mnist", "missing")  # each seed's student has the teacher of the same seed
 RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
@@ -45,7 +46,7 @@ class Group(NamedTuple):
                 out.update({f"the teacher's {k}": v for k, v in value.items()})
             elif name == "teacher_seed":
                 out["the teacher's seed"] = value
-            elif name not in ("row", "hash", "data", "holdout", "cases"):
+            elif name not in ("row", "hash", "test_hash", "data", "holdout", "cases"):
                 out[name] = value
         return out
 
@@ -55,11 +56,12 @@ class Section(NamedTuple):
 
     data: str
     holdout: bool
+    test: str  # hash of what was tested on
     cases: int
     groups: list
 
     def is_papers(self):
-        return self.data == "MNIST" and not self.holdout
+        return self.data == "MNIST" and self.test == MNIST_TEST and not self.holdout
 
     def families(self):
         """The different settings of each kind: lists of fields, in the order of the file."""
@@ -145,7 +147,8 @@ def read(folder, program):
         raise Bad(f"{path}: not results of paper-{program} ({error!r})") from error
     sections = {}
     for group in groups:
-        key = holdout, _, cases = [group.what[name] for name in ("holdout", "hash", "cases")]
-        section = Section(data_of(group.what), holdout, cases, [])
+        key = holdout, _, test, cases = [group.what[name] for name in
+                                         ("holdout", "hash", "test_hash", "cases")]
+        section = Section(data_of(group.what), holdout, test, cases, [])
         sections.setdefault(tuple(key), section).groups.append(group)
     return sorted(sections.values(), key=lambda s: (not s.is_papers(), s.holdout))

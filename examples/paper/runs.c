@@ -5,6 +5,7 @@
 #include "say.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +57,23 @@ static cJSON *begin(const char *program)
 void runs_close(runs *r)
 {
     cJSON_Delete(r->file);
-    r->file = NULL;
+    if (r->path && r->lock >= 0) {
+        close(r->lock);
+    }
+    *r = (runs){0};
+}
+
+/* Two programs that write the same file would each lose what the other has made. */
+static bool keep_off_others(runs *r)
+{
+    char path[4096];
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int length = snprintf(path, sizeof path, "%s.lock", r->path);
+    r->lock = length > 0 && (size_t)length < sizeof path ? open(path, O_RDWR | O_CREAT, 0666) : -1;
+    if (r->lock < 0) {
+        return say(r->path, errno ? strerror(errno) : "the name is too long");
+    }
+    return fcntl(r->lock, F_SETLK, &whole) == 0 || say(r->path, "another program writes it");
 }
 
 /* Beside it first, so that there is always a whole one, even if the power fails. */
@@ -76,11 +93,18 @@ static bool write_file(const runs *r)
 
 bool runs_open(runs *r, const char *path, const char *program)
 {
-    *r = (runs){.path = path};
+    *r = (runs){.path = path, .lock = -1};
+    errno = 0;
+    if (!keep_off_others(r)) {
+        runs_close(r);
+        return false;
+    }
     errno = 0;
     char *text = read_text(path);
     if (!text && errno != ENOENT) {
-        return say(path, errno ? strerror(errno) : "out of memory");
+        say(path, errno ? strerror(errno) : "out of memory");
+        runs_close(r);
+        return false;
     }
     bool is_new = !text;
     r->file = text ? cJSON_ParseWithOpts(text, NULL, true) : begin(program);

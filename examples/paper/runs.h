@@ -16,6 +16,7 @@ enum { RUNS_MOST = 2000 /**< Of one program run. */ };
 /** The runs of one file. */
 typedef struct runs {
     const char *path;
+    int lock;    /**< Descriptor of PATH.lock: two programs do not share a file. */
     cJSON *file; /**< {"program": ..., "runs": [{"what": {...}, "result": {...}}]} */
     size_t n;    /**< Runs of this program run, whether made or found. */
     size_t made; /**< Of these. */

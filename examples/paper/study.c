@@ -73,6 +73,8 @@ cJSON *study_what(const study *s, const char *row, uint64_t seed, const plan *p,
     char hash[20];
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s->train.hash);
     cJSON_AddStringToObject(what, "hash", hash);
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)s->test.hash);
+    cJSON_AddStringToObject(what, "test_hash", hash);
     cJSON_AddBoolToObject(what, "holdout", s->o.holdout);
     add_plan(what, "plan", p);
     if (teacher_seed) {

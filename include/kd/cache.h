@@ -138,6 +138,8 @@ KD_API kd_status kd_cache_open(kd_context *context, const char *path,
  * no float, or is one though all classes are given; a field of TOPK in targets of another kind),
  * _INDEX (classes out of range or order), _IO, _MEMORY; words in kd_cache_error.
  *
+ * Once the disk has failed, more may be appended, but kd_cache_finish refuses: open it again.
+ *
  * Ownership: Borrowed for the call. Threads: one at a time. Cost: one write of n cases; memory for
  * them the first time. Waits for the disk only if the recording was finished before.
  */

@@ -15,6 +15,7 @@ from pathlib import Path
 import source
 
 MNIST = "b6be8adf9f5ba720"
+MNIST_TEST = "3f44004bbe5cfd4c"
 PLAN = {"hidden": 800, "epochs": 2, "temperature": 1, "rate": 0.1}
 PAGE = "".join(f"# {name}\n\n<!-- report: {name} -->\nold\n<!-- end -->\n\nbehind\n"
                for name in ("mnist", "temperature", "missing", "ensemble"))
@@ -23,6 +24,7 @@ PAGE = "".join(f"# {name}\n\n<!-- report: {name} -->\nold\n<!-- end -->\n\nbehin
 def run(row, seed, errors, plan=None, **more):
     """One run as the programs write it; `errors` may be a result's fields."""
     what = {"row": row, "seed": seed, "data": "files", "hash": MNIST, "holdout": False,
+            "test_hash": MNIST_TEST,
             "plan": PLAN | (plan or {}), "teacher_seed": seed, "teacher": PLAN, **more}
     result = {"seconds": 60 * seed, "threads": 2, "loss": [4, None, 1], "cases": 10000}
     return {"what": what, "result": result | (errors if isinstance(errors, dict)

@@ -4,6 +4,7 @@
 Nothing here is about how few errors nets make: trainings are tiny.
 """
 import argparse
+import fcntl
 import gzip
 import json
 import math
@@ -88,14 +89,14 @@ def check_curve(run):
 
 
 def check_shifts(result, cases):
-    """The oracle is never worse; the honest shift is a number, and makes the errors it says."""
+    """The oracle is no worse than no shift; every shift is a number, and so are its errors."""
     for rule in ("raw", "oracle", "honest"):
         errors, missing = result[f"errors_{rule}"], result[f"missing_errors_{rule}"]
         assert 0 <= missing <= errors <= cases and missing <= result["missing"] <= cases
         right = 100 * (1 - missing / result["missing"]) if result["missing"] else 0
         assert math.isclose(result[f"missing_right_{rule}"], right, abs_tol=1e-9), result
         assert math.isfinite(result[f"shift_{rule}"]) and abs(result[f"shift_{rule}"]) <= 50
-    assert result["errors_oracle"] <= min(result["errors_raw"], result["errors_honest"])
+    assert result["errors_oracle"] <= result["errors_raw"]
     assert result["shift_raw"] == 0 and result["errors_raw"] > 0
 
 
@@ -233,6 +234,9 @@ def refusals(study):
         study.json.write_bytes(bad)
         study.refuses(1, study.json)
     study.json.write_bytes(good)
+    with open(f"{study.json}.lock", "w", encoding="utf-8") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)  # as another program that writes these results
+        study.refuses(1, study.json)
     for name, words in {"temperature": [("--temperatures", "0"), ("--widths", "1.5"),
                                         ("--teacher-seed", "1,2")],
                         "missing": [("--omit", "10"), ("--only", "7,x"), ("--only", "")],
