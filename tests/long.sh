@@ -87,7 +87,7 @@ TEXT
 
 # What a program said of its run: its last lines, without cmocka's frame.
 said() {
-    local frame='^\[|^$|^[ !] +lib/|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating'
+    local frame='^\[|^$|^[ !]*lib/|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating'
     grep -v -E "$frame|Entering directory" "$1" |
         tail -n 4 | cut -c 1-160 | sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
 }
