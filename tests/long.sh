@@ -76,7 +76,7 @@ begin_table() {
     cat >"$output" <<TEXT
 # The long run
 
-\`bash tests/long.sh\` wrote this table, on
+\`bash tests/long.sh\` wrote this table, each row at its own date and commit, on
 $(machine).
 $([ "$part" = 1 ] || echo "This was a trial: 1/$part of everything.")
 
@@ -88,7 +88,7 @@ TEXT
 # What a program said of its run: its last lines, without cmocka's frame.
 said() {
     local frame='^\[|^$|^[ !]*lib/|^ *[0-9]+ (FAILED )?TEST|^ninja|^INFO|^Activating'
-    grep -v -E "$frame|Entering directory" "$1" |
+    grep -v -E "$frame|Entering directory|Full log written" "$1" |
         tail -n 4 | cut -c 1-160 | sed 's/|/\\|/g' | paste -sd ';' | sed 's/;/; /g'
 }
 
