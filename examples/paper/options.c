@@ -196,6 +196,24 @@ static void print_fields(void)
     }
 }
 
+/* One plan, as an option would say it, without what is 0. */
+static void print_plan(const char *name, const plan *p)
+{
+    double value;
+    const char *what;
+    size_t column = (size_t)printf("  --%-9s ", name);
+    for (size_t i = 0, n = 0; (what = plan_field(p, i, &value)) != NULL; i++) {
+        char text[60];
+        size_t length = (size_t)snprintf(text, sizeof text, "%s=%g", what, value);
+        bool fits = column + length + 1 < 100;
+        if (value != 0.0) {
+            printf(n++ == 0 ? "%s" : fits ? ",%s" : ",\n              %s", text);
+            column = (fits ? column : 14) + length + 1;
+        }
+    }
+    putchar('\n');
+}
+
 static void make_small(options *o)
 {
     plan *const plans[] = {&o->teacher, &o->alone, &o->distilled};
@@ -208,7 +226,7 @@ static void make_small(options *o)
     o->teacher.hidden_dropout = o->teacher.hidden_dropout > 0.0f ? 0.1f : 0.0f;
 }
 
-static void print_help(const program *about)
+static void print_help(const options *o, const program *about)
 {
     printf("Usage: %s [OPTION]...\n%s\n", about->name, about->help);
     for (const list_option *l = about->lists; l && l->name; l++) {
@@ -229,6 +247,10 @@ static void print_help(const program *about)
     printf(common_help, about->seeds, about->name);
     print_fields();
     fputs(more_help, stdout);
+    puts("\nPlans that hold if no option says otherwise; fields that are not named are 0:\n");
+    print_plan("teacher", &o->teacher);
+    print_plan("alone", &o->alone);
+    print_plan("distilled", &o->distilled);
 }
 
 static bool read_option(options *o, const char *name, const char *value)
@@ -334,7 +356,7 @@ bool options_read(options *o, const program *about, int argc, char **argv, int *
         optind = 1;
         for (int found; (found = getopt_long(argc, argv, "", all, &index)) != -1;) {
             if (found == 'h') {
-                print_help(about);
+                print_help(o, about);
                 *out_exit_code = 0;
                 return false;
             }

@@ -124,7 +124,7 @@ def parse(path, program):
         numbers = [result[name] for name in NUMBERS.get(program, ["errors"])]
         numbers += [what["members"]] if program == "ensemble" else []
         for number in (seed, what["cases"], what["plan"]["hidden"], *numbers):
-            if not isinstance(number, (int, float)):
+            if not isinstance(number, (int, float)) or not math.isfinite(number):
                 raise TypeError(f"{row}, seed {seed}: {number} is no number")
         key = json.dumps(what, sort_keys=True)
         group = groups.setdefault(key, Group(program, row, what, {}))

@@ -76,6 +76,25 @@ static bool keep_off_others(runs *r)
     return fcntl(r->lock, F_SETLK, &whole) == 0 || say(r->path, "another program writes it");
 }
 
+/* So that the new name is on the disk, too. */
+static bool sync_folder(const char *path)
+{
+    char folder[4096];
+    const char *slash = strrchr(path, '/');
+    size_t length = slash ? (size_t)(slash - path) + 1 : 2;
+    if (length >= sizeof folder) {
+        return false;
+    }
+    memcpy(folder, slash ? path : "./", length);
+    folder[length] = '\0';
+    int descriptor = open(folder, O_RDONLY);
+    bool good = descriptor >= 0 && fsync(descriptor) == 0;
+    if (descriptor >= 0) {
+        close(descriptor);
+    }
+    return good;
+}
+
 /* Beside it first, so that there is always a whole one, even if the power fails. */
 static bool write_file(const runs *r)
 {
@@ -86,7 +105,7 @@ static bool write_file(const runs *r)
     bool good = file && fprintf(file, "%s\n", text) >= 0;
     good = good && fflush(file) == 0 && fsync(fileno(file)) == 0;
     good = (!file || fclose(file) == 0) && good;
-    good = good && rename(beside, r->path) == 0;
+    good = good && rename(beside, r->path) == 0 && sync_folder(r->path);
     cJSON_free(text);
     return good || say(r->path, errno ? strerror(errno) : "it can't be written");
 }
