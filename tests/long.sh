@@ -55,6 +55,7 @@ done
 # ---- the table ----
 
 mkdir -p "$work/logs"
+: >"$work/failed"
 # One thread each, and sanitizers that end the program: as in tests/meson.build.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 BLIS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=1
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
@@ -224,7 +225,6 @@ fuzz_all() {
 if [ -n "$list" ]; then
     fuzz_all
 else
-    : >"$work/failed"
     fuzz_all &
     trap 'kill $! 2>/dev/null' EXIT
 fi
