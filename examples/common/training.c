@@ -101,7 +101,7 @@ static kd_distiller *make_distiller(const training *t, kd_net *net, size_t steps
 }
 
 static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t epoch, progress *bar,
-                      double *out_loss)
+                      double *out_loss, size_t *out_diverged)
 {
     const distortion distorted = {t->plan->jitter, t->seed, epoch};
     size_t most = t->plan->batch;
@@ -122,7 +122,9 @@ static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t ep
             l->ids[i] = l->order[begin + i];
         }
         kd_report report = KD_REPORT_INIT;
-        if (kd_distill_step(d, &batch, &report) != KD_OK) {
+        kd_status status = kd_distill_step(d, &batch, &report);
+        if (status != KD_OK) {
+            *out_diverged = status == KD_ERR_NOT_FINITE ? epoch + 1 : 0;
             return say("step", kd_distiller_error(d));
         }
         kd_report_merge(&sum, &report, NULL);
@@ -145,8 +147,7 @@ static double flop_of_training(const training *t)
 }
 
 /* The epochs that are left, and the state after each. */
-static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *l,
-                       double *out_seconds)
+static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *l, trained *out)
 {
     const plan *p = t->plan;
     state kept;
@@ -161,14 +162,14 @@ static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *
     }
     progress_begin(&bar, t->name, l->data->n * p->epochs);
     bar.start -= before;
-    *out_seconds = before;
+    out->seconds = before;
     bool good = true;
     for (; good && epoch < p->epochs; epoch++) {
         double loss = 0.0;
-        good = run_epoch(d, t, l, (uint32_t)epoch, &bar, &loss);
-        *out_seconds = progress_clock() - bar.start;
+        good = run_epoch(d, t, l, (uint32_t)epoch, &bar, &loss, &out->diverged);
+        out->seconds = progress_clock() - bar.start;
         good = good && (!t->after_epoch || t->after_epoch(t->user, epoch + 1, loss, net)) &&
-               state_save(&kept, d, epoch + 1, *out_seconds);
+               state_save(&kept, d, epoch + 1, out->seconds);
     }
     progress_end(&bar);
     return good;
@@ -178,21 +179,22 @@ bool train(const training *t, trained *out)
 {
     const plan *p = t->plan;
     size_t steps = (t->data->n + p->batch - 1) / p->batch;
-    double seconds;
     loader l;
+    *out = (trained){0};
     if (!open_loader(&l, t->data, p->batch)) {
         return false;
     }
     kd_net *net = make_net(t);
     kd_distiller *d = net ? make_distiller(t, net, steps) : NULL;
-    bool good = d && run_epochs(d, net, t, &l, &seconds);
+    bool good = d && run_epochs(d, net, t, &l, out);
     kd_distiller_destroy(d);
     close_loader(&l);
     if (!good) {
         kd_net_destroy(net);
         return false;
     }
-    *out = (trained){net, seconds, flop_of_training(t)};
+    out->net = net;
+    out->flop = flop_of_training(t);
     return true;
 }
 

@@ -45,14 +45,16 @@ typedef struct training {
 
 /** A trained net and what it cost. */
 typedef struct trained {
-    kd_net *net;
+    kd_net *net;     /**< NULL if it failed. */
+    size_t diverged; /**< The epoch in which its numbers were no longer finite; 0 = none. */
     double seconds;
     double flop; /**< Of its GEMMs, counted. */
 } trained;
 
 /**
  * Trains a net by the plan: with the teacher's soft targets, or with the labels alone.
- * With a state it goes on where an earlier run was stopped. False after a message on stderr.
+ * With a state it goes on where an earlier run was stopped. False after a message on stderr; then
+ * *out says whether it diverged.
  */
 bool train(const training *t, trained *out);
 

@@ -129,8 +129,26 @@ static bool read_number(const char *option, const char *text, const char *end, d
     return good || bad(option, text, rule);
 }
 
+/* Whether a field may be set: not if it would be set again, or would change nothing. */
+static bool may_set(const options *o, const char *option, const char *at, const field *f)
+{
+    static const char *const soft[] = {"temperature", "soft_weight", "hard_weight", NULL};
+    bool is_soft = strcmp(option, "distilled") == 0;
+    for (size_t i = 0; !is_soft && soft[i]; i++) {
+        if (strcmp(f->name, soft[i]) == 0) {
+            return bad(option, at, "of no meaning without a teacher");
+        }
+    }
+    for (size_t i = 0; strcmp(option, "teacher") != 0 && o->swept && o->swept[i]; i++) {
+        if (strcmp(f->name, o->swept[i]) == 0) {
+            return bad(option, at, "this program sets that itself; it has an option of its own");
+        }
+    }
+    return true;
+}
+
 /* FIELD=VALUE,FIELD=VALUE... */
-static bool read_plan(const char *option, const char *text, plan *p)
+static bool read_plan(const options *o, const char *option, const char *text, plan *p)
 {
     field fields[FIELDS];
     fields_of(p, fields);
@@ -147,6 +165,9 @@ static bool read_plan(const char *option, const char *text, plan *p)
         double value;
         if (!f) {
             return bad(option, at, "not FIELD=VALUE; --help names the fields");
+        }
+        if (!may_set(o, option, at, f)) {
+            return false;
         }
         if (!read_number(option, equals + 1, comma, f->low, f->high, !f->number, &value)) {
             return false;
@@ -269,13 +290,13 @@ static bool read_option(options *o, const char *name, const char *value)
         }
     }
     if (strcmp(name, "teacher") == 0) {
-        return read_plan(name, value, &o->teacher);
+        return read_plan(o, name, value, &o->teacher);
     }
     if (strcmp(name, "alone") == 0) {
-        return read_plan(name, value, &o->alone);
+        return read_plan(o, name, value, &o->alone);
     }
     if (strcmp(name, "distilled") == 0) {
-        return read_plan(name, value, &o->distilled);
+        return read_plan(o, name, value, &o->distilled);
     }
     if (strcmp(name, "seed") == 0) {
         bool good = read_number(name, value, NULL, 0, most, true, &number);
@@ -337,7 +358,8 @@ static void defaults(options *o, const program *about)
                    .alone = alone_plan,
                    .distilled = distilled_plan,
                    .lists = about->lists,
-                   .texts = about->texts};
+                   .texts = about->texts,
+                   .swept = about->swept};
     if (about->adjust) {
         about->adjust(o);
     }
@@ -371,6 +393,9 @@ bool options_read(options *o, const program *about, int argc, char **argv, int *
         }
         if (pass == 0 && o->smoke) {
             make_small(o);
+            if (about->make_small) {
+                about->make_small();
+            }
         }
     }
     if (optind < argc) {

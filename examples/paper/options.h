@@ -50,6 +50,7 @@ typedef struct options {
     plan teacher, alone, distilled;
     const list_option *lists;
     const text_option *texts;
+    const char *const *swept;
 } options;
 
 struct study_data;
@@ -61,7 +62,9 @@ typedef struct program {
     size_t seeds;
     const list_option *lists;      /**< Ends with a row of zeros; or NULL. */
     const text_option *texts;      /**< Likewise. */
+    const char *const *swept;      /**< Fields of plans that it sets itself, to a NULL; or NULL. */
     void (*adjust)(options *o);    /**< Changes what holds if no option says otherwise; or NULL. */
+    void (*make_small)(void);      /**< Makes its lists small for --smoke; or NULL. */
     const struct study_data *data; /**< What it learns from (study.h); NULL: images. */
 } program;
 

@@ -98,7 +98,7 @@ static bool one(study *s, uint64_t seed, transfer *t)
     const case_set data = digit_cases(&some);
     p.epochs = (p.epochs * s->train.n + some.n / 2) / some.n;
     cJSON *what = study_what(s, t->row, seed, &p, &seed);
-    bool good = study_done(s, what);
+    bool good = study_done(s, what) != NULL;
     if (!good) {
         kd_net *large = study_teacher(s, seed, NULL);
         student small = {.seed = seed, .plan = &p, .data = &data, .measure = measure, .user = t};
@@ -115,12 +115,16 @@ static bool one(study *s, uint64_t seed, transfer *t)
     return good;
 }
 
-/* A row's name: "without 3", "only 7 and 8". */
-static void name_row(char *row, size_t size, const char *first, const number_list *classes)
+/* A row's name: "without 3", "only 7 and 8", in whatever order they were given. */
+static void name_row(char *row, size_t size, const char *first, const bool classes[DIGIT_CLASSES])
 {
     size_t used = (size_t)snprintf(row, size, "%s", first);
-    for (size_t i = 0; i < classes->n && used < size; i++) {
-        used += (size_t)snprintf(row + used, size - used, i ? " and %g" : " %g", classes->value[i]);
+    const char *between = " ";
+    for (size_t c = 0; c < DIGIT_CLASSES && used < size; c++) {
+        if (classes[c]) {
+            used += (size_t)snprintf(row + used, size - used, "%s%zu", between, c);
+            between = " and ";
+        }
     }
 }
 
@@ -154,8 +158,6 @@ int main(int argc, char **argv)
         return code;
     }
     transfer sets[2] = {{.row = rows[0]}, {.row = rows[1]}};
-    name_row(rows[0], sizeof rows[0], "without", &omitted);
-    name_row(rows[1], sizeof rows[1], "only", &kept);
     for (size_t c = 0; c < DIGIT_CLASSES; c++) {
         sets[0].shifted[c] = is_in(&omitted, c);
         sets[0].keep[c] = !sets[0].shifted[c];
@@ -163,6 +165,8 @@ int main(int argc, char **argv)
         sets[0].missing[c] = !sets[0].keep[c];
         sets[1].missing[c] = !sets[1].keep[c];
     }
+    name_row(rows[0], sizeof rows[0], "without", sets[0].shifted);
+    name_row(rows[1], sizeof rows[1], "only", sets[1].shifted);
     bool good = true;
     for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
         good = one(&s, seed, &sets[0]) && one(&s, seed, &sets[1]);

@@ -5,22 +5,24 @@
  */
 #include "study.h"
 
-static bool teacher(study *s, uint64_t seed)
+/* What came of it; NULL after a message. */
+static const cJSON *teacher(study *s, uint64_t seed)
 {
     cJSON *what = study_what(s, "teacher", seed, &s->o.teacher, NULL);
-    if (study_done(s, what)) {
-        return true;
+    const cJSON *done = study_done(s, what);
+    if (done) {
+        return done;
     }
     cJSON *result = cJSON_CreateObject();
     kd_net *net = study_teacher(s, seed, result);
-    bool good = net && study_test(s, net, result, NULL);
+    bool good = net ? study_test(s, net, result, NULL) : study_diverged(result);
     kd_net_destroy(net);
     if (good) {
-        return runs_add(&s->runs, what, result);
+        return runs_add(&s->runs, what, result) ? result : NULL;
     }
     cJSON_Delete(what);
     cJSON_Delete(result);
-    return false;
+    return NULL;
 }
 
 static bool alone(study *s, uint64_t seed)
@@ -66,7 +68,8 @@ int main(int argc, char **argv)
     }
     bool good = true;
     for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
-        good = teacher(&s, seed) && alone(&s, seed) && distilled(&s, seed);
+        const cJSON *large = teacher(&s, seed);
+        good = large && alone(&s, seed) && (study_diverged(large) || distilled(&s, seed));
     }
     return study_end(&s, good, keys, 1);
 }

@@ -225,7 +225,7 @@ static bool develop(study *s, ensemble *e, uint64_t seed, double temperature, do
     const speech *d = s->kept;
     const distilled x = describe_distilled(s, seed, temperature);
     cJSON *what = cJSON_Duplicate(x.what, true);
-    bool good = study_done(s, what);
+    bool good = study_done(s, what) != NULL;
     if (!good) {
         cJSON *result = cJSON_CreateObject();
         kd_net *net = train_distilled(s, e, &x, result);
@@ -249,7 +249,7 @@ static bool test_distilled(study *s, ensemble *e, uint64_t seed, double temperat
     distilled x = describe_distilled(s, seed, temperature);
     cJSON *what = describe(s, "distilled", seed, &x.plan, d->tested, true);
     cJSON_AddNumberToObject(what, "members", members.value[0]);
-    bool good = study_done(s, what);
+    bool good = study_done(s, what) != NULL;
     if (!good && study_path(s, x.what, "net.safetensors", path)) {
         cJSON *result = cJSON_CreateObject();
         kd_net *net = access(path, F_OK) == 0 ? study_load(s, x.what, "net.safetensors")

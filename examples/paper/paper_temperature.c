@@ -15,6 +15,14 @@ static const list_option lists[] = {
     {"teacher-seed", "of the one teacher", 0, 1e9, true, &teacher_seed, true},
     {0}};
 
+static const char *const swept[] = {"hidden", "temperature", NULL};
+
+static void make_small(void)
+{
+    widths = (number_list){2, {20, 30}};
+    temperatures = (number_list){2, {1, 2.5}};
+}
+
 static void adjust(options *o)
 {
     o->distilled.epochs = 30;
@@ -81,7 +89,9 @@ int main(int argc, char **argv)
                 "(Hinton, Vinyals, Dean 2015, section 3), and counts their test errors.\n",
         .seeds = 5,
         .lists = lists,
-        .adjust = adjust};
+        .swept = swept,
+        .adjust = adjust,
+        .make_small = make_small};
     static const char *const keys[] = {"errors"};
     study s;
     int code;

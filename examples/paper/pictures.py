@@ -59,7 +59,8 @@ def temperature(section):
                 plots.append(f"${name} with yerrorlines pt 7 ps 0.5 lc rgb '{colour}' title "
                              + title(number, "distilled"))
         for group in section.groups:
-            if group.kind() == "alone" and group.what["plan"]["hidden"] == width:
+            alone = group.kind() == "alone" and group.what["plan"]["hidden"] == width
+            if alone and group.ended():
                 plots.append(f"{mean(group.numbers())!r} with lines dt 2 lc rgb '#888888' title "
                              + title(section.number(group), "alone"))
         panels.append(f"{data}set title '{width} units'\nset xlabel 'T'\nset ylabel 'errors'\n"
@@ -70,7 +71,7 @@ def temperature(section):
 
 def mean_curve(group):
     """Epochs of which every seed knows the loss."""
-    curves = zip(*group.numbers("loss"))
+    curves = zip(*(result.get("loss", []) for result in group.ended().values()))
     return [(epoch, mean(losses)) for epoch, losses in enumerate(curves, 1) if None not in losses]
 
 

@@ -26,8 +26,13 @@ class Group(NamedTuple):
     what: dict  # without the seed
     results: dict  # by seed
 
+    def ended(self):
+        """Results by seed, without those of trainings that diverged."""
+        return {seed: self.results[seed] for seed in sorted(self.results)
+                if "diverged" not in self.results[seed]}
+
     def numbers(self, name="errors"):
-        return [self.results[seed][name] for seed in sorted(self.results)]
+        return [result[name] for result in self.ended().values()]
 
     def kind(self):
         """What is compared with what: rows, but in a sweep all that is distilled is of one kind."""
@@ -121,7 +126,8 @@ def parse(path, program):
         if program in OWN_TEACHER:
             what.pop("teacher_seed", None)
         what["cases"] = result["cases"]
-        numbers = [result[name] for name in NUMBERS.get(program, ["errors"])]
+        due = ["diverged"] if "diverged" in result else NUMBERS.get(program, ["errors"])
+        numbers = [result[name] for name in due]
         numbers += [what["members"]] if program == "ensemble" else []
         for number in (seed, what["cases"], what["plan"]["hidden"], *numbers):
             if not isinstance(number, (int, float)) or not math.isfinite(number):

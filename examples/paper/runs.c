@@ -153,16 +153,16 @@ static bool note(runs *r, const cJSON *run)
     return true;
 }
 
-bool runs_have(runs *r, const cJSON *what)
+const cJSON *runs_have(runs *r, const cJSON *what)
 {
     const cJSON *run;
     cJSON_ArrayForEach(run, cJSON_GetObjectItem(r->file, "runs"))
     {
         if (cJSON_Compare(cJSON_GetObjectItem(run, "what"), what, true)) {
-            return note(r, run);
+            return note(r, run) ? cJSON_GetObjectItem(run, "result") : NULL;
         }
     }
-    return false;
+    return NULL;
 }
 
 bool runs_add(runs *r, cJSON *what, cJSON *result)

@@ -29,8 +29,11 @@ bool runs_open(runs *r, const char *path, const char *program);
 /** Frees it; the file is up to date already. */
 void runs_close(runs *r);
 
-/** Whether the run that is described so is there; then it is one of this program run, too. */
-bool runs_have(runs *r, const cJSON *what);
+/**
+ * The result of the run that is described so, which is one of this program run then, too; NULL if
+ * it is not there.
+ */
+const cJSON *runs_have(runs *r, const cJSON *what);
 
 /**
  * Adds a run and replaces the file. Takes both objects, which are part of the file then. False

@@ -2,6 +2,7 @@
 /* Trainings whose results are kept. */
 #include "study.h"
 
+#include "commit.h"
 #include "recorded.h"
 #include "say.h"
 
@@ -125,6 +126,42 @@ bool study_path(const study *s, const cJSON *what, const char *ending, char out[
 
 /* ---- trainings ---- */
 
+static void describe_processor(cJSON *result)
+{
+    char line[200];
+    FILE *file = fopen("/proc/cpuinfo", "r");
+    while (file && fgets(line, sizeof line, file)) {
+        const char *colon = strchr(line, ':');
+        if (colon && colon[1] && strncmp(line, "model name", 10) == 0) {
+            line[strcspn(line, "\n")] = '\0';
+            cJSON_AddStringToObject(result, "processor", colon + 2);
+            break;
+        }
+    }
+    if (file) {
+        fclose(file);
+    }
+}
+
+static void describe_training(const study *s, const trained *done, cJSON *result)
+{
+    cJSON_AddNumberToObject(result, "seconds", done->seconds);
+    cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
+    if (done->diverged > 0) {
+        cJSON_AddNumberToObject(result, "diverged", (double)done->diverged);
+        cJSON_AddNumberToObject(result, "cases", (double)s->test.n);
+    } else {
+        cJSON_AddNumberToObject(result, "tflop", done->flop * 1e-12);
+    }
+    cJSON_AddStringToObject(result, "commit", COMMIT);
+    describe_processor(result);
+}
+
+bool study_diverged(const cJSON *result)
+{
+    return cJSON_HasObjectItem(result, "diverged");
+}
+
 kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
                     kd_teacher *teacher, cJSON *result)
 {
@@ -146,17 +183,15 @@ kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, c
                         .after_epoch = curve_note,
                         .user = &c};
     bool good = train(&t, &done);
-    if (good) {
-        cJSON_AddNumberToObject(result, "seconds", done.seconds);
-        cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
-        cJSON_AddNumberToObject(result, "tflop", done.flop * 1e-12);
+    if (good || done.diverged > 0) {
+        describe_training(s, &done, result);
     }
-    if (good && !curve_write(&c, result)) {
+    if ((good || done.diverged > 0) && !curve_write(&c, result)) {
         kd_net_destroy(done.net);
-        good = false;
+        done.net = NULL;
     }
     curve_close(&c);
-    return good ? done.net : NULL;
+    return done.net;
 }
 
 bool study_save(const study *s, const cJSON *what, const kd_net *net)
@@ -215,9 +250,9 @@ bool study_test(study *s, kd_net *net, cJSON *result, void *user)
     return errors >= 0;
 }
 
-bool study_done(study *s, cJSON *what)
+const cJSON *study_done(study *s, cJSON *what)
 {
-    bool done = runs_have(&s->runs, what);
+    const cJSON *done = runs_have(&s->runs, what);
     if (done) {
         cJSON_Delete(what);
     }
@@ -229,7 +264,7 @@ bool study_run(study *s, cJSON *what, const student *of)
     cJSON *result = cJSON_CreateObject();
     study_measure measure = of->measure ? of->measure : study_test;
     kd_net *net = study_train(s, what, of->seed, of->plan, of->data, of->teacher, result);
-    bool good = net && measure(s, net, result, of->user);
+    bool good = net ? measure(s, net, result, of->user) : study_diverged(result);
     kd_net_destroy(net);
     if (good) { /* in this order, so that a training is never lost */
         good = runs_add(&s->runs, what, result);

@@ -62,8 +62,9 @@ kd_net *study_teacher(study *s, uint64_t seed, cJSON *result);
 kd_teacher *study_record(study *s, kd_net *net, const case_set *data);
 
 /**
- * Trains as `what` says, on `data`, and writes seconds, TFLOP, threads and the learning curve to
- * `result`. The caller destroys the net; NULL after a message.
+ * Trains as `what` says, on `data`, and writes seconds, TFLOP, threads, the learning curve, commit
+ * and processor to `result`. The caller destroys the net; NULL after a message, and if the training
+ * diverged, `result` says so.
  */
 kd_net *study_train(study *s, const cJSON *what, uint64_t seed, const plan *p, const case_set *data,
                     kd_teacher *teacher, cJSON *result);
@@ -99,10 +100,16 @@ typedef struct student {
     void *user;
 } student;
 
-/** Makes the run that `what` describes, which it takes. False after a message. */
+/**
+ * Makes the run that `what` describes, which it takes. A training that diverges is a result as
+ * well. False after a message.
+ */
 bool study_run(study *s, cJSON *what, const student *of);
 
-/** Whether `what`, which it takes if so, was run before. */
-bool study_done(study *s, cJSON *what);
+/** The result if `what`, which it takes then, was run before; otherwise NULL. */
+const cJSON *study_done(study *s, cJSON *what);
+
+/** Whether a result is that of a training that diverged. */
+bool study_diverged(const cJSON *result);
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Tables of results beside the paper's numbers, in Markdown."""
+import math
 import textwrap
 
 import results
@@ -28,6 +29,8 @@ def paragraph(text):
 
 
 def spread(values, form="{:.1f}"):
+    if not values:
+        return ""
     deviation = sd(values)
     return form.format(mean(values)) + ("" if deviation is None else f" ± {deviation:.1f}")
 
@@ -36,7 +39,9 @@ def by_seed(group, name="errors"):
     """1: 140, 2: 151. What has no seed has number 0."""
     if set(group.results) == {0}:
         return f"{group.results[0][name]:g}"
-    return ", ".join(f"{seed:g}: {group.results[seed][name]:g}" for seed in sorted(group.results))
+    return ", ".join(f"{seed:g}: {result[name]:g}" if seed in group.ended() else
+                     f"{seed:g}: diverged in epoch {result['diverged']:g}"
+                     for seed, result in sorted(group.results.items()))
 
 
 def seeds(group):
@@ -95,8 +100,8 @@ def gains(section):
     for soft in sides["distilled"]:
         for hard in sides["alone"]:
             parts = {seed: 1 - soft.results[seed]["errors"] / hard.results[seed]["errors"]
-                     for seed in sorted(soft.results)
-                     if seed in hard.results and hard.results[seed]["errors"]}
+                     for seed in soft.ended()
+                     if seed in hard.ended() and hard.results[seed]["errors"]}
             if parts:
                 each = ", ".join(f"{seed:g}: {100 * part:.0f} %" for seed, part in parts.items())
                 yield paragraph(f"Fewer errors {label(section, soft, 'distilled')} than "
@@ -121,7 +126,7 @@ def by_width(section):
     """Distilled groups by width and settings: {(width, number): {T: group}}."""
     out = {}
     for group in section.groups:
-        if group.kind() == "distilled":
+        if group.kind() == "distilled" and group.ended():
             plan = group.what["plan"]
             key = plan["hidden"], section.number(group)
             out.setdefault(key, {})[plan["temperature"]] = group
@@ -154,10 +159,11 @@ def all_alike(width, sweep):
     def size(pair):
         a, b = (sweep[t].numbers() for t in pair)
         error = pooled_error(a, b)
-        return (mean(b) - mean(a)) / error if error else 0.0, mean(b) - mean(a)
+        apart = mean(b) - mean(a)
+        return apart / error if error else math.inf * apart if apart else 0.0, apart
     if not pairs:
         return ""
-    return (f"{width} units: the largest difference among T = {', '.join(f'{t:g}' for t in high)}:"
+    return (f"{width} units: the clearest difference among T = {', '.join(f'{t:g}' for t in high)}:"
             f" {lead(sweep, *max(pairs, key=size))}. The paper: T above 8 are fairly similar.")
 
 
@@ -189,7 +195,7 @@ def temperature(section):
 def shifts(section, group):
     """A transfer set's table: the shift of the bias, by each rule."""
     rows = []
-    for rule, words in RULES.items():
+    for rule, words in RULES.items() if group.ended() else ():
         paper = PAPER_SHIFTS.get((group.row, rule), ("",) * 4)
         paper = paper if section.is_papers() else ("",) * 4
         errors = group.numbers(f"errors_{rule}")
@@ -202,7 +208,7 @@ def shifts(section, group):
     head = ["bias", "paper", "errors", "paper", "on missing", "paper", "right", "paper", "shift"]
     each = "; ".join(f"{words.split(':')[0]} {by_seed(group, f'errors_{rule}')}"
                      for rule, words in RULES.items())
-    some = mean(group.numbers("missing"))
+    some = mean(group.numbers("missing") or [0])
     text = (f"**{label(section, group, group.row)}**: {some:,.0f} images are of missing classes;"
             ' "on missing" are errors on these, "right" is the share of them that is right.'
             f" {seeds(group)}; mean time {mean_time(group)}.")

@@ -22,7 +22,7 @@ import time
 # What each program is given here, and the rows that come of it; those of nets that are asked only.
 PROGRAMS = {
     "mnist": ([], ["teacher", "alone", "distilled"]),
-    "temperature": (["--widths", "20,30", "--temperatures", "1,2.5"],
+    "temperature": ([],
                     [f"{w} units, {t}" for w in (20, 30) for t in ("alone", "T = 1", "T = 2.5")]),
     "missing": ([], ["without 3", "only 7 and 8"]),
     "ensemble": (["--members", "2"],
@@ -211,6 +211,8 @@ def bad_values(study):
         for words in ("colour=3", "epochs", "epochs=0", "epochs=2x", "epochs=1.5", "rate=nan",
                       "hidden_dropout=1", "rate=0.1,colour=3", "", "epochs=2,"):
             study.refuses(2, f"--{option}", f"--{option}", words)
+        if option != "distilled":  # a temperature of what has no teacher
+            study.refuses(2, "temperature=2", f"--{option}", "epochs=2,temperature=2")
     for words in (("--seeds", 0), ("--seed", -1), ("--threads", 0), ("--threads", "many")):
         study.refuses(2, words[0], *words)
 
@@ -238,7 +240,8 @@ def refusals(study):
         fcntl.lockf(lock, fcntl.LOCK_EX)  # as another program that writes these results
         study.refuses(1, study.json)
     for name, words in {"temperature": [("--temperatures", "0"), ("--widths", "1.5"),
-                                        ("--teacher-seed", "1,2")],
+                                        ("--teacher-seed", "1,2"), ("--alone", "hidden=3"),
+                                        ("--distilled", "rate=0.1,temperature=3")],
                         "missing": [("--omit", "10"), ("--only", "7,x"), ("--only", "")],
                         "ensemble": [("--members", "1"), ("--members", "2,3")]}.items():
         for pair in words if name == study.name else []:
@@ -343,6 +346,32 @@ def own_data(programs, folder):
         assert chosen(outcomes[0]) == chosen(outcomes[3]) and outcomes[0] != outcomes[3]
 
 
+def diverged(programs, folder):
+    """A training whose numbers overflow is a result, and a teacher's leaves no student."""
+    study = Study(programs, "mnist", folder, "--seeds", 1, "--alone", "layers=12,rate=100")
+    done = study.run()
+    assert done.returncode == 0 and "step" in done.stderr, done
+    runs = study.runs()
+    assert runs["alone", 1]["result"]["diverged"] in (1, 2), runs
+    assert "errors" not in runs["alone", 1]["result"]
+    assert "errors" in runs["distilled", 1]["result"]
+    before = study.json.read_bytes()
+    assert "0 of them made now" in study.good().stdout and study.json.read_bytes() == before
+    study = Study(programs, "mnist", folder, "--seeds", 1,
+                  "--teacher", "layers=12,rate=100,max_norm=0")
+    study.json = folder / "teacher.json"
+    assert study.run().returncode == 0
+    assert {row: "diverged" in run["result"] for (row, _), run in study.runs().items()} == \
+        {"teacher": True, "alone": False}
+
+
+def classes_in_any_order(programs, folder):
+    """--only 8,7 is --only 7,8."""
+    study = Study(programs, "missing", folder, "--seeds", 1)
+    study.good()
+    assert "0 of them made now" in study.good("--only", "8,7,8").stdout
+
+
 def help_names_all(study):
     text = study.good("--help").stdout
     assert set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE)) == OPTIONS | OWN[study.name]
@@ -377,6 +406,8 @@ def main():
         large_threads(programs, sub("large"))
         unwritable(programs, sub("unwritable"))
         own_data(programs, sub("data"))
+        diverged(programs, sub("diverged"))
+        classes_in_any_order(programs, sub("order"))
         for name in PROGRAMS:
             killed(programs, name, sub(f"killed-{name}"), 5 if name == "mnist" else 0)
     print("the programs of examples/paper do as they say")
