@@ -68,6 +68,22 @@ static void test_the_oracle_is_the_best_of_its_steps(void **state)
     }
 }
 
+/* What 20 mends, the oracle mends; what takes more than 20, it leaves. */
+static void test_the_oracle_goes_as_far_as_it_says(void **state)
+{
+    (void)state;
+    for (int within = 0; within < 2; within++) {
+        float z[2 * DIGIT_CLASSES] = {0};
+        z[0] = z[DIGIT_CLASSES + 3] = within ? 19.95f : 20.05f;
+        for (uint8_t high = 0; high < 2; high++) {
+            const uint8_t truth = high ? 0 : 3;
+            const shift_cases one = {1, z + high * DIGIT_CLASSES, &truth, three, three};
+            double due = !within ? 0.0 : high ? -20.0 : 20.0;
+            assert_true(fabs(shift_oracle(&one) - due) < 0.01);
+        }
+    }
+}
+
 static void test_the_honest_rule_meets_the_share(void **state)
 {
     (void)state;
@@ -103,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_errors_are_counted),
         cmocka_unit_test(test_the_oracle_is_the_best_of_its_steps),
+        cmocka_unit_test(test_the_oracle_goes_as_far_as_it_says),
         cmocka_unit_test(test_the_honest_rule_meets_the_share),
         cmocka_unit_test(test_mean_shares_are_softmax),
     };
