@@ -3,6 +3,7 @@
  * Section 3 of the paper: a large net with dropout, weight constraints and moved images; a smaller
  * one alone; and the same distilled from the large one at T = 20, on images that are not moved.
  */
+#include "confusable.h"
 #include "study.h"
 
 /* What came of it; NULL after a message. */
@@ -15,7 +16,9 @@ static const cJSON *teacher(study *s, uint64_t seed)
     }
     cJSON *result = cJSON_CreateObject();
     kd_net *net = study_teacher(s, seed, result);
-    bool good = net ? study_test(s, net, result, NULL) : study_diverged(result);
+    bool good = net ? study_test(s, net, result, NULL) &&
+                          confusable_write(s, net, s->o.distilled.temperature, result)
+                    : study_diverged(result);
     kd_net_destroy(net);
     if (good) {
         return runs_add(&s->runs, what, result) ? result : NULL;

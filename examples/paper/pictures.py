@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Draws results with gnuplot, as SVG: temperatures with error bars, and learning curves."""
+import math
 import shutil
 import subprocess
 
@@ -7,17 +8,20 @@ import results
 import tables
 from results import mean, standard_error
 
-HEAD = """set terminal svg size {width},340 noenhanced font 'sans-serif,12' background '#ffffff'
+HEAD = """set terminal svg size {width},{height} noenhanced font 'sans-serif,12' \\
+  background '#ffffff'
 set output {path}
-set multiplot layout 1,{panels}
+set multiplot layout {rows},{columns}
 set border 3
 set tics nomirror
 set grid ytics lc rgb '#dddddd'
 set key top right
 """
 COLOURS = ["#2a6f97", "#e76f51", "#2a9d8f", "#9b5de5"]
-PICTURES = {"mnist": ("learning", "Learning curves: mean loss over the seeds, by epoch"),
-            "temperature": ("temperature", "Test errors by temperature, with standard errors")}
+PICTURES = {"mnist": {"learning": "Learning curves: mean loss over the seeds, by epoch",
+                      "soft-targets": "Soft targets of six test images, at three temperatures"},
+            "temperature": {"temperature": "Test errors by temperature, with standard errors"}}
+SOFT = (1, 4, 20)  # temperatures at which soft targets are shown
 
 
 def quoted(text):
@@ -29,7 +33,10 @@ def draw(path, panels):
     if not shutil.which("gnuplot"):
         raise results.Bad(f"{path}: gnuplot is not there, so nothing is drawn")
     beside = path.with_suffix(".new")
-    script = HEAD.format(width=80 + 300 * len(panels), path=quoted(beside), panels=len(panels))
+    rows = (len(panels) + 2) // 3
+    columns = -(-len(panels) // rows)
+    script = HEAD.format(width=80 + 300 * columns, height=40 + 300 * rows, path=quoted(beside),
+                         rows=rows, columns=columns)
     done = subprocess.run(["gnuplot"], input=script + "\n".join(panels) + "\nunset multiplot\n",
                           capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
@@ -94,14 +101,42 @@ def mnist(section):
     return panels
 
 
+def softmax(logits, temperature):
+    """Tempered (eq. 1)."""
+    most = max(logits)
+    parts = [math.exp((z - most) / temperature) for z in logits]
+    return [part / sum(parts) for part in parts]
+
+
+def soft_targets(section):
+    """A panel for each image that the first seed's teacher is almost wrong about."""
+    teachers = [g for g in section.groups if g.row == "teacher" and g.ended()]
+    first = next(iter(teachers[0].ended().values())) if teachers else {}
+    panels = []
+    for one in first.get("confusable", []):
+        soft = [softmax(one["logits"], t) for t in SOFT]
+        lines = [(c, *(p[c] for p in soft)) for c in range(len(one["logits"]))]
+        plots = [f"$soft using 1:{i + 2} with linespoints pt 7 ps 0.5 lc rgb '{COLOURS[i]}' title "
+                 + quoted(f"T = {t:g}") for i, t in enumerate(SOFT)]
+        name = quoted(f"image {one['image']}, a {one['label']} (most like a {one['other']})")
+        panels.append(f"{block('soft', lines)}set title {name}\nset xlabel 'class'\n"
+                      "set ylabel 'soft target'\nset logscale y\nset format y '%g'\n"
+                      "set yrange [1e-6:2]\nset xtics 1\nplot " + ", ".join(plots))
+    return panels
+
+
+PANELS = {"learning": mnist, "soft-targets": soft_targets, "temperature": temperature}
+
+
 def pictures(folder):
     """Draws what there are results of: those of the first section, the paper's if it is there."""
     drawn = []
-    for program, panels_of in (("mnist", mnist), ("temperature", temperature)):
+    for program, names in PICTURES.items():
         sections = results.read(folder, program)
-        panels = panels_of(sections[0]) if sections else []
-        if panels:
-            path = folder / f"{PICTURES[program][0]}.svg"
-            draw(path, panels)
-            drawn.append(path)
+        for name in names:
+            panels = PANELS[name](sections[0]) if sections else []
+            if panels:
+                path = folder / f"{name}.svg"
+                draw(path, panels)
+                drawn.append(path)
     return drawn

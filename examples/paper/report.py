@@ -26,8 +26,7 @@ MARKER = re.compile(r"^<!-- report: (\w+) -->\n(.*?)^<!-- end -->$", re.MULTILIN
 def content(folder, program, page):
     """What stands between the markers: the table, and the picture if it was drawn."""
     text = tables.report(folder, program)
-    if program in pictures.PICTURES:
-        name, words = pictures.PICTURES[program]
+    for name, words in pictures.PICTURES.get(program, {}).items():
         picture = folder / f"{name}.svg"
         if picture.exists():
             text += f"\n\n![{words}]({os.path.relpath(picture, page.parent)})"

@@ -112,6 +112,8 @@ def nets(report):
     one = report.due("diverged", "| alone | 146 | 10.0 | 2 | 1: 10, 2: diverged in epoch 7 |",
                      "| teacher | 67 | – | 1 | 1: diverged in epoch 2 |")
     report.expect("a gain over what diverged", "Fewer" not in one.split("paper-temperature")[0])
+    shown = [{"image": 5, "label": 1, "other": 2, "logits": [float(c) for c in range(10)]}]
+    elsewhere.append(run("teacher", 1, {"errors": 3, "confusable": shown}))
     write(report.folder, "mnist", elsewhere + runs)
     report.expect("the paper's data is not first", text.find("MNIST;") < text.find("Other images"))
 
@@ -185,7 +187,7 @@ def pages(report):
     if shutil.which("gnuplot"):
         done = report.say("--pictures", "--write", page)
         report.expect(f"--pictures: {done}", done.returncode == 0)
-        for name in ("temperature.svg", "learning.svg"):
+        for name in ("temperature.svg", "learning.svg", "soft-targets.svg"):
             drawn = xml.etree.ElementTree.parse(report.folder / name).getroot()
             report.expect(f"{name} is no SVG", drawn.tag.endswith("svg"))
             report.expect(f"{name} is not in the page",

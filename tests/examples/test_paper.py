@@ -100,6 +100,16 @@ def check_shifts(result, cases):
     assert result["shift_raw"] == 0 and result["errors_raw"] > 0
 
 
+def check_confusable(result, cases):
+    """Images that the teacher is right about, one of a class at most."""
+    shown = result["confusable"]
+    assert len(shown) <= 6 and len({one["label"] for one in shown}) == len(shown)
+    for one in shown:
+        logits = one["logits"]
+        assert len(logits) == 10 and max(logits) == logits[one["label"]], one
+        assert one["other"] != one["label"] and 0 <= one["image"] < cases, one
+
+
 def check_results(study, cases=CASES):
     """Every row and seed is there once, with numbers that can be."""
     due = {(row, seed) for row in PROGRAMS[study.name][1] for seed in SEEDS}
@@ -115,6 +125,8 @@ def check_results(study, cases=CASES):
             assert 0 <= result["errors"] <= cases and result["errors"] == int(result["errors"])
         if key in due:
             check_curve(run)
+        if key[0] == "teacher":
+            check_confusable(result, cases)
     return runs
 
 
@@ -127,6 +139,7 @@ def made(study):
     assert f"{len(runs)} runs, {len(runs)} of them made now" in done.stdout
     kept = {path.name.split("-")[0] for path in study.work.iterdir()}
     assert kept == {"teacher"}, "states of students that are done"
+    assert study.name != "mnist" or runs["teacher", 1]["result"]["confusable"]
     before = study.json.read_bytes()
     moved = study.work.rename(study.work.with_name("moved"))
     done = study.good("--threads", 2)  # without teachers, too
