@@ -141,6 +141,12 @@ static bool distil(study *s, ensemble *e, const char *row, const kd_mean_kind *k
     return good;
 }
 
+static void adjust(options *o)
+{
+    o->distilled.epochs = 40;
+    o->distilled.hard_weight = 8.0f; /* as paper-mnist */
+}
+
 int main(int argc, char **argv)
 {
     static const program about = {
@@ -149,7 +155,8 @@ int main(int argc, char **argv)
             "Distils one student from one teacher, from the arithmetic and from the geometric\n"
             "mean of several (Hinton, Vinyals, Dean 2015, section 2), and counts test errors.\n",
         .seeds = 3,
-        .lists = lists};
+        .lists = lists,
+        .adjust = adjust};
     static const char *const keys[] = {"errors"};
     static const kd_mean_kind arithmetic = KD_MEAN_ARITHMETIC, geometric = KD_MEAN_GEOMETRIC;
     study s;

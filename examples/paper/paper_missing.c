@@ -26,6 +26,7 @@ static const list_option lists[] = {
 /* Soft targets only: labels would say that there is no 3. */
 static void adjust(options *o)
 {
+    o->distilled.epochs = 40;
     o->distilled.hard_weight = 0.0f;
 }
 
