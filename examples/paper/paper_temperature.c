@@ -25,8 +25,8 @@ static void make_small(void)
 
 static void adjust(options *o)
 {
-    o->distilled.epochs = 30;
-    o->alone.epochs = 30;
+    o->distilled.epochs = 20;
+    o->alone.epochs = 20;
 }
 
 /* The one teacher, which the caller destroys; NULL after a message. */
