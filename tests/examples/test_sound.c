@@ -192,7 +192,9 @@ static void write_wav(const char *path, uint32_t n, uint32_t declared)
 
 static void test_samples_are_read(void **state)
 {
-    char path[] = "/tmp/libkd-wav-XXXXXX", why[300] = "";
+    const char *parent = getenv("TMPDIR");
+    char path[4000], why[4400] = "";
+    snprintf(path, sizeof path, "%s/libkd-wav-XXXXXX", parent ? parent : "/tmp");
     int fd = mkstemp(path);
     float *samples = NULL;
     size_t n = 0;
