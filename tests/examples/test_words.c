@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Recordings as cases: who is trained on what, alignment, and what counts as right. */
+/* Recordings as cases: who is trained on what, and what counts as right. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,19 +9,14 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include "align.h"
 #include "say.h"
 #include "score.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-enum { PATH = 4096 };
 
 /* ---- recordings ---- */
 
@@ -187,171 +182,6 @@ static void test_shares(void **state)
     corpus_free(&c);
 }
 
-/* ---- alignment ---- */
-
-static const plan small = {.layers = 1,
-                           .hidden = 24,
-                           .epochs = 2,
-                           .rate = 0.05f,
-                           .momentum = 0.9f,
-                           .batch = 32,
-                           .temperature = 1.0f};
-
-static char folder[4000];
-
-/* A corpus that is aligned by a context with so many threads; the hash of its labels. */
-static uint64_t aligned(corpus *c, int32_t threads)
-{
-    kd_context_options how = KD_CONTEXT_OPTIONS_INIT;
-    kd_context *context;
-    uint64_t hash;
-    part p;
-    *c = load(NULL, false);
-    how.threads = threads;
-    assert_int_equal(kd_context_create(&how, &context, NULL), KD_OK);
-    assert_true(part_of(c, CORPUS_TRAIN, &p));
-    assert_true(align(context, c, &p, &small, 2, folder, &hash));
-    part_free(&p);
-    kd_context_destroy(context);
-    return hash;
-}
-
-/* The only file there. */
-static void find_file(char path[PATH], bool remove_it)
-{
-    size_t found = 0;
-    DIR *all = opendir(folder);
-    assert_non_null(all);
-    for (const struct dirent *entry; (entry = readdir(all)) != NULL;) {
-        if (entry->d_name[0] != '.') {
-            snprintf(path, PATH, "%s/%.80s", folder, entry->d_name);
-            found++;
-        }
-    }
-    assert_int_equal(closedir(all), 0);
-    assert_int_equal(found, 1);
-    assert_non_null(strstr(path, "/alignment-"));
-    if (remove_it) {
-        assert_int_equal(unlink(path), 0);
-    }
-}
-
-/* From the first state to the last, none left out. */
-static void check_path(const uint8_t *states, size_t n)
-{
-    assert_int_equal(states[0], 0);
-    assert_int_equal(states[n - 1], HMM_STATES - 1);
-    for (size_t t = 1; t < n; t++) {
-        assert_in_range(states[t] - states[t - 1], 0, 1);
-    }
-}
-
-static void test_alignment(void **state)
-{
-    corpus one, again, two;
-    char path[PATH];
-    size_t moved = 0;
-    (void)state;
-    uint64_t hash = aligned(&one, 1);
-    for (size_t i = 0; i < one.n; i++) {
-        const utterance *u = &one.utterances[i];
-        uint8_t states[400] = {0};
-        assert_in_range(u->frames, HMM_STATES, 400);
-        for (size_t t = 0; t < u->frames; t++) {
-            assert_int_equal(one.labels[u->first + t] / HMM_STATES, u->word);
-            states[t] = one.labels[u->first + t] % HMM_STATES;
-            moved += states[t] != t * HMM_STATES / u->frames;
-        }
-        check_path(states, u->frames);
-    }
-    assert_true(moved > one.frames / 20);    /* it is not the uniform one any more */
-    assert_true(aligned(&again, 1) == hash); /* from the file */
-    assert_memory_equal(one.labels, again.labels, one.frames);
-    find_file(path, true);
-    assert_true(aligned(&two, 2) == hash); /* made again, by two threads */
-    assert_memory_equal(one.labels, two.labels, one.frames);
-    corpus_free(&one);
-    corpus_free(&again);
-    corpus_free(&two);
-}
-
-static char *read_all(const char *path, size_t *out_size)
-{
-    FILE *file = fopen(path, "rb");
-    char *text = calloc(1, 1 << 20);
-    assert_true(file && text);
-    *out_size = fread(text, 1, 1 << 20, file);
-    fclose(file);
-    return text;
-}
-
-static void write_all(const char *path, const char *text, size_t size)
-{
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(text, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-}
-
-/* What is not whole is refused, and not made again behind the user's back. */
-static void test_damaged_alignment(void **state)
-{
-    corpus c;
-    part p;
-    char path[PATH];
-    size_t size;
-    uint64_t hash;
-    kd_context *context;
-    (void)state;
-    (void)aligned(&c, 1);
-    find_file(path, false);
-    char *text = read_all(path, &size);
-    char *first = strchr(strchr(text, '\n'), ' ');
-    assert_true(part_of(&c, CORPUS_TRAIN, &p));
-    assert_int_equal(kd_context_create(NULL, &context, NULL), KD_OK);
-    for (int damage = 0; damage < 5; damage++) {
-        char kept = first[1];
-        first[1] = damage == 0 ? '8' : damage == 1 ? '3' : kept;
-        text[0] = damage == 2 ? 'L' : 'l';
-        write_all(path, text, damage == 3 ? size - 2 : size);
-        if (damage == 4) {
-            text[size] = 'x';
-            write_all(path, text, size + 1);
-        }
-        assert_false(align(context, &c, &p, &small, 2, folder, &hash));
-        first[1] = kept;
-    }
-    write_all(path, text, size);
-    assert_true(align(context, &c, &p, &small, 2, folder, &hash));
-    free(text);
-    kd_context_destroy(context);
-    part_free(&p);
-    corpus_free(&c);
-}
-
-static void test_priors(void **state)
-{
-    float prior[HMM_TARGETS];
-    double sum = 0.0;
-    part p;
-    (void)state;
-    corpus c = load(NULL, false);
-    assert_true(part_of(&c, CORPUS_TRAIN, &p));
-    align_priors(&p, prior);
-    for (size_t s = 0; s < HMM_TARGETS; s++) {
-        assert_true(prior[s] < 0.0f);
-        sum += exp((double)prior[s]);
-    }
-    assert_true(fabs(sum - 1.0) < 1e-5);
-    memset(c.labels, 5, c.frames);
-    align_priors(&p, prior);
-    double n = (double)p.frames;
-    assert_true(fabs(exp((double)prior[5]) - (n + 1.0) / (n + 80.0)) < 1e-6);
-    assert_true(fabs(exp((double)prior[6]) - 1.0 / (n + 80.0)) < 1e-6);
-    part_free(&p);
-    corpus_free(&c);
-}
-
 /* ---- scores ---- */
 
 static const cJSON *field(const cJSON *result, const char *name)
@@ -415,23 +245,6 @@ static void test_scores(void **state)
     corpus_free(&c);
 }
 
-static int set_up(void **state)
-{
-    const char *parent = getenv("TMPDIR");
-    (void)state;
-    say_program = "test_words";
-    snprintf(folder, sizeof folder, "%s/libkd-words-XXXXXX", parent ? parent : "/tmp");
-    return mkdtemp(folder) && kd_blas_set_single(NULL, NULL, NULL) == KD_OK ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-    char path[PATH];
-    (void)state;
-    find_file(path, true);
-    return rmdir(folder);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,10 +252,8 @@ int main(void)
         cmocka_unit_test(test_bands_are_normalised),
         cmocka_unit_test(test_context_and_edges),
         cmocka_unit_test(test_shares),
-        cmocka_unit_test(test_alignment),
-        cmocka_unit_test(test_damaged_alignment),
-        cmocka_unit_test(test_priors),
         cmocka_unit_test(test_scores),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    say_program = "test_words";
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }
