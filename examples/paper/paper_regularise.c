@@ -79,20 +79,29 @@ static cJSON *describe(const study *s, const task *t, const char *row, const pla
     char name[80];
     snprintf(name, sizeof name, "%s, %g %%", row, t->share);
     cJSON *what = study_what(s, name, t->seed, p, taught ? &whose : NULL);
+    size_t epochs = taught ? s->o.distilled.epochs : s->o.alone.epochs;
+    cJSON_AddNumberToObject(what, "whole_epochs", (double)epochs); /* of all recordings */
+    cJSON_AddNumberToObject(what, "longest", longest.value[0]);
     cJSON_AddNumberToObject(what, "share", t->share);
     cJSON_AddNumberToObject(what, "recordings", (double)t->part.n);
     speech_name_part(s, what, d->tested);
     return what;
 }
 
-/* Takes `what` and `result`, to which it adds what the net gets right: where it learned, too. */
-static bool finish(study *s, const task *t, cJSON *what, cJSON *result, kd_net *net)
+/* What the net gets right: where it learned, too. */
+static bool measure(study *s, const task *t, kd_net *net, cJSON *result)
 {
     const speech *d = s->kept;
-    long wrong = net ? count_errors(net, &t->cases) : -1;
-    if (wrong >= 0 && speech_test(s, net, d->tested, result)) {
-        cJSON_AddNumberToObject(result, "train_frame_accuracy",
-                                100.0 * (1.0 - (double)wrong / (double)t->cases.n));
+    long wrong = count_errors(net, &t->cases);
+    cJSON_AddNumberToObject(result, "train_frame_accuracy",
+                            100.0 * (1.0 - (double)wrong / (double)t->cases.n));
+    return wrong >= 0 && speech_test(s, net, d->tested, result);
+}
+
+/* Takes `what` and `result`; without a net the result is complete if the training diverged. */
+static bool finish(study *s, const task *t, cJSON *what, cJSON *result, kd_net *net)
+{
+    if (net ? measure(s, t, net, result) : study_diverged(result)) {
         return runs_add(&s->runs, what, result);
     }
     cJSON_Delete(what);
@@ -120,8 +129,11 @@ static bool finish_early(study *s, const task *t, const cJSON *name, cJSON *what
                          const cJSON *learned)
 {
     cJSON *result = cJSON_Duplicate(learned, true);
-    cJSON_AddNumberToObject(result, "best_epoch", best_epoch(learned));
-    kd_net *best = study_load(s, name, "best.safetensors");
+    kd_net *best = NULL;
+    if (!study_diverged(learned)) {
+        cJSON_AddNumberToObject(result, "best_epoch", best_epoch(learned));
+        best = study_load(s, name, "best.safetensors");
+    }
     bool good = finish(s, t, what, result, best);
     kd_net_destroy(best);
     return good;
@@ -135,7 +147,7 @@ static bool train_hard(study *s, task *t, const plan *p, const cJSON *name, cJSO
     s->watch.keep_best = true;
     kd_net *net = study_train(s, name, t->seed, p, &t->cases, NULL, learned);
     s->watch.keep_best = false;
-    bool good = net != NULL;
+    bool good = net || study_diverged(learned);
     if (good && last) {
         good = finish(s, t, last, cJSON_Duplicate(learned, true), net);
         last = NULL;

@@ -3,7 +3,7 @@
  * Section 4 of the paper, table 1: ten acoustic models that differ in their seeds, their ensemble,
  * and one net of the same size that is distilled from it. The temperature is the one at which
  * distilled nets name most frames of the development part right, on average over the seeds; only
- * those nets are tested.
+ * those nets are tested. A training that diverges is a row, and leaves no ensemble.
  */
 #include "speech/speech.h"
 
@@ -18,6 +18,9 @@ enum { MOST = 32 };
 
 static number_list members = {1, {10}};
 static number_list temperatures = {4, {1, 2, 5, 10}};
+
+/* --temperatures sets it. */
+static const char *const swept[] = {"temperature", NULL};
 
 static const list_option lists[] = {
     {"members", "nets in an ensemble; those of seed S are S N + 1 to S N + N", 1, MOST, true,
@@ -35,10 +38,10 @@ static size_t count_members(void)
 typedef struct ensemble {
     size_t m; /* 0: not made yet */
     uint64_t seed;
-    kd_teacher *nets[MOST]; /* They know the training frames. */
-    float *logits[MOST];    /* Of the test frames. */
+    kd_teacher *nets[MOST]; /* They know the training frames; NULL: its training diverged. */
+    float *logits[MOST];    /* Of the test frames; likewise. */
     cJSON *trained[MOST];   /* What study_train said. */
-    kd_teacher *mean;
+    kd_teacher *mean;       /* NULL if a training diverged. */
 } ensemble;
 
 static void unmake(ensemble *e)
@@ -61,10 +64,22 @@ static bool make_member(study *s, ensemble *e, size_t i)
 {
     e->trained[i] = cJSON_CreateObject();
     kd_net *net = study_teacher(s, member_seed(e->seed, i), e->trained[i]);
-    e->nets[i] = net ? study_record(s, net, &s->train) : NULL;
-    e->logits[i] = net ? logits_of(net, &s->test) : NULL;
+    if (!net) {
+        return study_diverged(e->trained[i]);
+    }
+    e->nets[i] = study_record(s, net, &s->train);
+    e->logits[i] = logits_of(net, &s->test);
     kd_net_destroy(net);
     return e->nets[i] && e->logits[i];
+}
+
+static bool is_whole(const ensemble *e)
+{
+    bool whole = true;
+    for (size_t i = 0; i < e->m; i++) {
+        whole = whole && e->nets[i];
+    }
+    return whole;
 }
 
 static bool make(study *s, ensemble *e, uint64_t seed)
@@ -79,8 +94,9 @@ static bool make(study *s, ensemble *e, uint64_t seed)
     while (good && e->m < count_members()) {
         good = make_member(s, e, e->m++);
     }
-    if (good && kd_teacher_from_ensemble(e->nets, e->m, NULL, KD_MEAN_ARITHMETIC, &e->mean,
-                                         &error) != KD_OK) {
+    if (good && is_whole(e) &&
+        kd_teacher_from_ensemble(e->nets, e->m, NULL, KD_MEAN_ARITHMETIC, &e->mean, &error) !=
+            KD_OK) {
         good = say("ensemble", error.text);
     }
     if (!good) {
@@ -110,29 +126,53 @@ static cJSON *describe(const study *s, const char *row, uint64_t seed, const pla
     return what;
 }
 
-/* Member i of the ensemble: by its own seed, or as the baseline of the ensemble's. */
-static bool test_member(study *s, ensemble *e, uint64_t seed, size_t i, const char *row,
-                        uint64_t row_seed)
+/* speech_score changes what it is given, so it is given a copy. */
+static bool score_member(const study *s, const ensemble *e, size_t i, cJSON *result)
 {
     const speech *d = s->kept;
-    cJSON *what = describe(s, row, row_seed, &s->o.teacher, d->tested, false);
+    size_t size = s->test.n * HMM_TARGETS * sizeof(float);
+    float *z = malloc(size);
+    if (!z) {
+        return say("scores", "out of memory");
+    }
+    memcpy(z, e->logits[i], size);
+    bool good = speech_score(s, d->tested, z, result);
+    free(z);
+    return good;
+}
+
+/* Takes `what`, a row of the ensemble's member i. What came of it; NULL after a message. */
+static const cJSON *test_member(study *s, ensemble *e, uint64_t seed, size_t i, cJSON *what)
+{
     cJSON_AddNumberToObject(what, "net", (double)member_seed(seed, i));
-    if (study_done(s, what)) {
-        return true;
+    const cJSON *done = study_done(s, what);
+    if (done) {
+        return done;
     }
     if (!make(s, e, seed)) {
         cJSON_Delete(what);
-        return false;
-    }
-    size_t size = s->test.n * HMM_TARGETS * sizeof(float);
-    float *z = malloc(size);
-    if (z) {
-        memcpy(z, e->logits[i], size);
+        return NULL;
     }
     cJSON *result = cJSON_Duplicate(e->trained[i], true);
-    bool good = z ? speech_score(s, d->tested, z, result) : say("scores", "out of memory");
-    free(z);
-    return finish(s, what, result, good);
+    bool good = study_diverged(result) || score_member(s, e, i, result);
+    return finish(s, what, result, good) ? result : NULL;
+}
+
+/* The baseline and all members: *out_whole is false if one of them has diverged. */
+static bool test_members(study *s, ensemble *e, uint64_t seed, bool *out_whole)
+{
+    const speech *d = s->kept;
+    const plan *p = &s->o.teacher;
+    cJSON *what = describe(s, "baseline", seed, p, d->tested, false);
+    cJSON_AddNumberToObject(what, "members", members.value[0]);
+    const cJSON *result = test_member(s, e, seed, 0, what);
+    *out_whole = true;
+    for (size_t i = 0; result && i < count_members(); i++) {
+        what = describe(s, "member", member_seed(seed, i), p, d->tested, false);
+        result = test_member(s, e, seed, i, what);
+        *out_whole = *out_whole && result && !study_diverged(result);
+    }
+    return result != NULL;
 }
 
 /* ln of the members' mean probabilities at T = 1, which the caller frees. */
@@ -206,20 +246,22 @@ static kd_net *train_distilled(study *s, ensemble *e, const distilled *x, cJSON 
     return net;
 }
 
-static double accuracy_of(const study *s, const cJSON *what)
+/* What is written down of this run; NULL if nothing is. */
+static const cJSON *result_of(const study *s, const cJSON *what)
 {
-    double accuracy = 0.0;
     for (size_t i = 0; i < s->runs.n; i++) {
         const cJSON *run = s->runs.run[i];
         if (cJSON_Compare(cJSON_GetObjectItem(run, "what"), what, true)) {
-            accuracy = cJSON_GetNumberValue(
-                cJSON_GetObjectItem(cJSON_GetObjectItem(run, "result"), "frame_accuracy"));
+            return cJSON_GetObjectItem(run, "result");
         }
     }
-    return accuracy;
+    return NULL;
 }
 
-/* Tests it on the development part; its frame accuracy there is added to *sum. */
+/*
+ * Tests it on the development part; its frame accuracy there is added to *sum. Nothing is if it
+ * diverged.
+ */
 static bool develop(study *s, ensemble *e, uint64_t seed, double temperature, double *sum)
 {
     const speech *d = s->kept;
@@ -229,16 +271,32 @@ static bool develop(study *s, ensemble *e, uint64_t seed, double temperature, do
     if (!good) {
         cJSON *result = cJSON_CreateObject();
         kd_net *net = train_distilled(s, e, &x, result);
-        good = net && speech_test(s, net, &d->development, result);
+        good = net ? speech_test(s, net, &d->development, result) : study_diverged(result);
         kd_net_destroy(net);
         good = finish(s, what, result, good);
         if (good) {
             study_forget(s, x.what);
         }
     }
-    *sum += good ? accuracy_of(s, x.what) : 0.0;
+    const cJSON *accuracy = cJSON_GetObjectItem(result_of(s, x.what), "frame_accuracy");
+    *sum += cJSON_IsNumber(accuracy) ? accuracy->valuedouble : 0.0;
     cJSON_Delete(x.what);
     return good;
+}
+
+/* The net that develop made, and what it wrote of the training; NULL also if that diverged. */
+static kd_net *load_distilled(study *s, const distilled *x, cJSON *result)
+{
+    static const char *const fields[] = {"seconds",   "threads", "diverged",
+                                         "cases",     "tflop",   "commit",
+                                         "processor", "loss",    "held_out_errors"};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+        const cJSON *field = cJSON_GetObjectItem(result_of(s, x->what), fields[i]);
+        if (field) {
+            cJSON_AddItemToObject(result, fields[i], cJSON_Duplicate(field, true));
+        }
+    }
+    return study_diverged(result) ? NULL : study_load(s, x->what, "net.safetensors");
 }
 
 /* Tests the net that develop made. */
@@ -252,9 +310,9 @@ static bool test_distilled(study *s, ensemble *e, uint64_t seed, double temperat
     bool good = study_done(s, what) != NULL;
     if (!good && study_path(s, x.what, "net.safetensors", path)) {
         cJSON *result = cJSON_CreateObject();
-        kd_net *net = access(path, F_OK) == 0 ? study_load(s, x.what, "net.safetensors")
-                                              : train_distilled(s, e, &x, result);
-        good = net && speech_test(s, net, d->tested, result);
+        bool made = access(path, F_OK) == 0 || study_diverged(result_of(s, x.what));
+        kd_net *net = made ? load_distilled(s, &x, result) : train_distilled(s, e, &x, result);
+        good = net ? speech_test(s, net, d->tested, result) : study_diverged(result);
         kd_net_destroy(net);
         good = finish(s, what, result, good);
     }
@@ -264,15 +322,13 @@ static bool test_distilled(study *s, ensemble *e, uint64_t seed, double temperat
 
 /* ---- all ---- */
 
+/* An ensemble that is not whole is not one of those that are compared. */
 static bool run_seed(study *s, uint64_t seed, double accuracies[OPTIONS_MOST])
 {
     ensemble e = {0};
-    bool good = test_member(s, &e, seed, 0, "baseline", seed);
-    for (size_t i = 0; good && i < count_members(); i++) {
-        good = test_member(s, &e, seed, i, "member", member_seed(seed, i));
-    }
-    good = good && test_ensemble(s, &e, seed);
-    for (size_t i = 0; good && i < temperatures.n; i++) {
+    bool whole;
+    bool good = test_members(s, &e, seed, &whole) && (!whole || test_ensemble(s, &e, seed));
+    for (size_t i = 0; good && whole && i < temperatures.n; i++) {
         good = develop(s, &e, seed, temperatures.value[i], &accuracies[i]);
     }
     unmake(&e);
@@ -283,13 +339,14 @@ static bool test_chosen(study *s, const double accuracies[OPTIONS_MOST])
 {
     ensemble e = {0};
     size_t best = 0;
-    bool good = true;
+    bool good = true, whole;
     for (size_t i = 1; i < temperatures.n; i++) {
         best = accuracies[i] > accuracies[best] ? i : best;
     }
     printf("T = %g is best on the development part\n", temperatures.value[best]);
     for (uint64_t seed = s->o.seed; good && seed < s->o.seed + s->o.seeds; seed++) {
-        good = test_distilled(s, &e, seed, temperatures.value[best]);
+        good = test_members(s, &e, seed, &whole) &&
+               (!whole || test_distilled(s, &e, seed, temperatures.value[best]));
     }
     unmake(&e);
     return good;
@@ -306,6 +363,7 @@ int main(int argc, char **argv)
         .seeds = 5,
         .lists = lists,
         .texts = speech_texts,
+        .swept = swept,
         .adjust = speech_plans,
         .data = &speech_data};
     static const char *const keys[] = {"frame_accuracy", "word_error_rate"};

@@ -123,6 +123,9 @@ def check_table_1(speech, folder):
     # By chance it would be 1.25 %.
     assert all(r["result"]["frame_accuracy"] > 20 for r in runs)
     assert mean["ensemble"] > mean["baseline"]
+    trained = ("seconds", "threads", "tflop", "loss", "held_out_errors")
+    for r, developed in zip(rows["distilled"], rows[f"T = {best}"]):
+        assert {k: r["result"][k] for k in trained} == {k: developed["result"][k] for k in trained}
     result = rows["T = 1"][0]["result"]
     errors = result["held_out_errors"][-1]
     assert errors == result["held_out_frames"] - sum(result["frames_right"])
@@ -163,6 +166,37 @@ def check_early_stopping(regularise, folder):
         assert wrong == result["held_out_errors"][epoch]
 
 
+def check_diverged(speech, regularise, folder):
+    """A training whose numbers overflow is a result; a member's leaves no ensemble."""
+    wild, words = "layers=12,rate=100", ["--seeds", 2, "--threads", 1]
+    runs = by_row(speech.good(folder / "students", *words, "--distilled", wild))
+    assert {row: len(kind) for row, kind in runs.items()} == {
+        "baseline": 2, "member": 6, "ensemble": 2, "T = 1": 2, "T = 4": 2, "distilled": 2}
+    assert all(("diverged" in r["result"]) != ("frame_accuracy" in r["result"])
+               for kind in runs.values() for r in kind)
+    gone = {row: ["diverged" in r["result"] for r in kind] for row, kind in runs.items()}
+    assert any(gone["T = 1"]) and not any(gone["baseline"] + gone["member"] + gone["ensemble"])
+    # What diverged counts as nothing right.
+    right = {t: sum(r["result"].get("frame_accuracy", 0) for r in runs[f"T = {t}"]) for t in (1, 4)}
+    best = max(right, key=right.get)
+    assert {r["what"]["plan"]["temperature"] for r in runs["distilled"]} == {best}
+    assert gone["distilled"] == gone[f"T = {best}"]
+    runs = by_row(speech.good(folder / "members", *words, "--teacher", wild))
+    assert {row: len(kind) for row, kind in runs.items()} == {"baseline": 2, "member": 6}
+    assert all("diverged" in r["result"] for kind in runs.values() for r in kind)
+    runs = regularise.good(folder / "hard", *words, "--alone", wild)
+    assert [("diverged" in r["result"], r["what"]["row"].split(",")[0] != "soft")
+            for r in runs] == 2 * 2 * [(True, True), (True, True), (False, False)]
+    runs = regularise.good(folder / "soft", *words, "--distilled", wild)
+    assert [("diverged" in r["result"]) for r in runs] == 2 * 2 * [False, False, True]
+    for program, name in ((speech, "students"), (speech, "members"), (regularise, "hard")):
+        results = (folder / name / "r.json").read_bytes()
+        program.good(folder / name, *words, *{
+            "students": ["--distilled", wild], "members": ["--teacher", wild],
+            "hard": ["--alone", wild]}[name])
+        assert (folder / name / "r.json").read_bytes() == results
+
+
 def check_going_on(program, folder, runs):
     """Killed after its first results, without some of them, and with all of them."""
     seeds = len({r["what"]["seed"] for r in runs if r["what"]["row"] in ("baseline", "soft, 20 %")})
@@ -191,11 +225,14 @@ def check_files(speech, folder):
     data = folder / "data"
     write_corpus(data)
     words = ["--data", data, "--seeds", 1, "--threads", 1]
-    check_counts(speech.good(folder / "files", *words)[:5], 20)
+    official = speech.good(folder / "files", *words)
+    check_counts(official[:5], 20)
     runs = speech.good(folder / "left", *words, "--leave-out", "bob")
     check_counts([r for r in runs if r["what"]["part"] == "test"], 40)
     check_counts([r for r in runs if r["what"]["part"] == "development"], 10)
     assert {r["what"]["split"] for r in runs} == {"without bob"}
+    assert {(r["what"]["corpus"], r["what"]["speakers"]) for r in runs + official} == \
+        {(runs[0]["what"]["corpus"], 2)}
     speech.refuses(folder / "left", [*words, "--leave-out", "eve"], "eve", "no recordings")
     (data / "recordings" / "7_bob_0.wav").write_bytes(b"")
     runs = speech.good(folder / "held", *words, "--holdout")
@@ -239,6 +276,8 @@ def check_bad_files(program, folder):
     shutil.rmtree(recordings)
     program.refuses(folder / "out", ["--data", recordings.parent], recordings, "No such file")
     program.refuses(folder / "out", ["--teacher", "jitter=1"], "jitter", "images")
+    done = program.run(folder / "out", "--distilled", "temperature=3")
+    assert done.returncode == 2 and "--distilled temperature=3: this program sets" in done.stderr
 
 
 def main():
@@ -254,6 +293,7 @@ def main():
             folder.mkdir()
             check_going_on(program, folder, check(program, folder))
         check_bad_files(speech, pathlib.Path(name))
+        check_diverged(speech, regularise, pathlib.Path(name))
         check_early_stopping(regularise, pathlib.Path(name))
         check_files(speech, pathlib.Path(name))
     print("both programs say what they count, go on, and name what they can't use")

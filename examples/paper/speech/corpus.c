@@ -8,6 +8,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <kd/kd.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -231,6 +232,31 @@ bool corpus_load(const corpus_source *source, corpus *out)
         corpus_free(out);
     }
     return good;
+}
+
+uint64_t corpus_hash(const corpus *c)
+{
+    uint64_t hash = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const utterance *u = &c->utterances[i];
+        const uint64_t frames = u->frames;
+        hash = kd_hash(hash, u->name, strlen(u->name));
+        hash = kd_hash(hash, &frames, sizeof frames);
+    }
+    return hash;
+}
+
+size_t corpus_speakers(const corpus *c)
+{
+    size_t speakers = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        bool known = false;
+        for (size_t j = 0; j < i && !known; j++) {
+            known = strcmp(c->utterances[i].speaker, c->utterances[j].speaker) == 0;
+        }
+        speakers += !known;
+    }
+    return speakers;
 }
 
 void corpus_free(corpus *c)

@@ -59,6 +59,12 @@ typedef struct corpus_source {
  */
 bool corpus_load(const corpus_source *source, corpus *out);
 
+/** Of the names and lengths of all recordings, whatever they are for. */
+uint64_t corpus_hash(const corpus *c);
+
+/** How many people speak. */
+size_t corpus_speakers(const corpus *c);
+
 /** Frees it and leaves it empty. */
 void corpus_free(corpus *c);
 

@@ -113,6 +113,9 @@ static void describe(const study *s, cJSON *what)
         snprintf(text, sizeof text, "without %.60s", leave_out);
     }
     cJSON_AddStringToObject(what, "split", text);
+    snprintf(text, sizeof text, "%016" PRIx64, corpus_hash(&d->corpus));
+    cJSON_AddStringToObject(what, "corpus", text);
+    cJSON_AddNumberToObject(what, "speakers", (double)corpus_speakers(&d->corpus));
     snprintf(text, sizeof text, "%016" PRIx64, d->alignment);
     cJSON_AddStringToObject(what, "alignment", text);
 }
