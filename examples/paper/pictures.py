@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Draws results with gnuplot, as SVG: temperatures with error bars, and learning curves."""
+"""Draws results with gnuplot, as SVG: temperatures with error bars, learning curves, and such
+curves of nets that learn from a share of the recordings."""
 import math
 import shutil
 import subprocess
 
+import pools
 import results
 import tables
 from results import mean, standard_error
@@ -20,7 +22,9 @@ set key top right
 COLOURS = ["#2a6f97", "#e76f51", "#2a9d8f", "#9b5de5"]
 PICTURES = {"mnist": {"learning": "Learning curves: mean loss over the seeds, by epoch",
                       "soft-targets": "Soft targets of six test images, at three temperatures"},
-            "temperature": {"temperature": "Test errors by temperature, with standard errors"}}
+            "temperature": {"temperature": "Test errors by temperature, with standard errors"},
+            "regularise": {"shares": "Frame accuracy on the development part by epoch, mean over "
+                                     "the seeds: hard and soft targets of some recordings"}}
 SOFT = (1, 4, 20)  # temperatures at which soft targets are shown
 
 
@@ -125,7 +129,36 @@ def soft_targets(section):
     return panels
 
 
-PANELS = {"learning": mnist, "soft-targets": soft_targets, "temperature": temperature}
+def accuracy_curve(group):
+    """Epochs of which every seed knows the frame accuracy on the development part."""
+    curves = zip(*([None if errors is None else 100 * (1 - errors / result["held_out_frames"])
+                    for errors in result.get("held_out_errors", [])]
+                   for result in group.ended().values()))
+    return [(epoch, mean(each)) for epoch, each in enumerate(curves, 1) if None not in each]
+
+
+def regularise(section):
+    """A panel for each share but the whole: hard against soft targets, without early stopping."""
+    pool, panels = pools.make([section]), []
+    shares = sorted({group.what["share"] for group in section.groups} - {100})
+    for share in shares:
+        data, plots = "", []
+        for kind, colour in (("hard", COLOURS[1]), ("soft", COLOURS[0])):
+            for i, system in enumerate(pool.of(f"{kind}, {share:g} %")):
+                curve = accuracy_curve(system.groups[section.split])
+                if curve:
+                    data += block(f"{kind}{i}", curve)
+                    plots.append(f"${kind}{i} with lines lw 1.5 dt {i + 1} lc rgb '{colour}' title "
+                                 + title(pool.number(system), kind))
+        if plots:
+            panels.append(f"{data}set title '{share:g} % of the recordings'\nset xlabel 'epoch'\n"
+                          "set ylabel 'frame accuracy, %'\nset logscale x\nset key bottom right\n"
+                          "plot " + ", ".join(plots))
+    return panels
+
+
+PANELS = {"learning": mnist, "soft-targets": soft_targets, "temperature": temperature,
+          "shares": regularise}
 
 
 def pictures(folder):

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Tables and pictures of what the programs of examples/paper wrote, beside the paper's numbers.
 
-Reads mnist.json, temperature.json, missing.json and ensemble.json in FOLDER; any may be missing.
-Prints a table of each in Markdown, or puts it into a page between the lines
+Reads mnist.json, temperature.json, missing.json, ensemble.json, speech.json and regularise.json in
+FOLDER; any may be missing. Prints a table of each in Markdown, or puts it into a page between the
+lines
 
     <!-- report: mnist -->
     <!-- end -->
 
-and likewise for the others. Runs with other plans or other images are never merged.
+and likewise for the others. Runs with other plans, images or splits are never merged.
 """
 import argparse
 import os
@@ -18,14 +19,21 @@ import sys
 
 import pictures
 import results
+import speech_tables
 import tables
 
 MARKER = re.compile(r"^<!-- report: (\w+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
 
 
+def told(folder, program):
+    """All that is to be said of a program's results."""
+    module = speech_tables if program in results.SPEECH else tables
+    return "\n\n".join(module.parts(program, results.read(folder, program))) or "not run yet"
+
+
 def content(folder, program, page):
     """What stands between the markers: the table, and the picture if it was drawn."""
-    text = tables.report(folder, program)
+    text = told(folder, program)
     for name, words in pictures.PICTURES.get(program, {}).items():
         picture = folder / f"{name}.svg"
         if picture.exists():
@@ -54,7 +62,7 @@ def run(options):
     page = options.write or options.check
     if not page:
         for program in [] if options.pictures else results.PROGRAMS:
-            print(f"## paper-{program}\n\n{tables.report(options.folder, program)}\n")
+            print(f"## paper-{program}\n\n{told(options.folder, program)}\n")
         return 0
     text, differ = contents(options.folder, page)
     if options.write and differ:
@@ -73,7 +81,7 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     p.add_argument("--pictures", action="store_true",
-                   help="draw temperature.svg and learning.svg into FOLDER, with gnuplot")
+                   help="draw learning.svg, temperature.svg and shares.svg into FOLDER, by gnuplot")
     p.add_argument("--write", type=pathlib.Path, metavar="PAGE", help="put the tables into a page")
     p.add_argument("--check", type=pathlib.Path, metavar="PAGE",
                    help="end with 1 and name the tables of a page that are not up to date")

@@ -4,13 +4,18 @@ import json
 import math
 from typing import NamedTuple
 
-PROGRAMS = ("mnist", "temperature", "missing", "ensemble")
+SPEECH = ("speech", "regularise")
+PROGRAMS = ("mnist", "temperature", "missing", "ensemble", *SPEECH)
 MNIST_TEST = "3f44004bbe5cfd4c"  # the paper's test set
 MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
-OWN_TEACHER = ("mnist", "missing")  # each seed's student has the teacher of the same seed
+OWN_TEACHER = ("mnist", "missing", *SPEECH)  # each seed's student has the teacher of the same seed
 RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
 NUMBERS = {"missing": ["missing", *(f"{what}_{rule}" for rule in RULES for what in
-                                    ("errors", "missing_errors", "missing_right", "shift"))]}
+                                    ("errors", "missing_errors", "missing_right", "shift"))],
+           "speech": ["frame_accuracy", "word_error_rate"],
+           "regularise": ["frame_accuracy", "word_error_rate", "train_frame_accuracy"]}
+DESCRIBED = {"ensemble": ["members"], "speech": ["speakers", "members"],
+             "regularise": ["speakers", "share", "recordings", "whole_epochs"]}
 SWEPT = ("hidden", "temperature")  # what differs within one sweep of paper-temperature
 
 
@@ -62,7 +67,8 @@ class Section(NamedTuple):
     data: str
     holdout: bool
     test: str  # hash of what was tested on
-    cases: int
+    cases: int  # images; speech has the frames of each recording
+    split: str  # of speech
     groups: list
 
     def is_papers(self):
@@ -108,10 +114,53 @@ def pooled_error(a, b):
     return math.sqrt((squares(a) + squares(b)) / free * (1 / len(a) + 1 / len(b)))
 
 
-def data_of(what):
+def data_of(program, what):
+    if program in SPEECH:
+        return "drawn words" if what["data"] == "drawn" else "recordings"
     if what["data"] == "drawn":
         return "drawn digits"
     return MNIST.get(what["hash"], f"other images ({what['hash']})")
+
+
+def check_words(what, names):
+    for name in names:
+        if not isinstance(what[name], str):
+            raise TypeError(f"{what['row']}: {name} is {what[name]}")
+
+
+def check_counts(result):
+    """Frames of each recording and what of it is right: their rates are those of the result."""
+    lists = [result[name] for name in ("frames", "frames_right", "words_right")]
+    if not lists[0] or any(len(counts) != len(lists[0]) for counts in lists):
+        raise ValueError(f"counts of {', '.join(str(len(counts)) for counts in lists)} recordings")
+    for frames, right, word in zip(*lists):
+        if not (isinstance(frames + right, int) and 0 <= right <= frames > 0 and word in (0, 1)):
+            raise ValueError(f"a recording with {right} of {frames} frames and {word} words right")
+    rates = 100 * sum(lists[1]) / sum(lists[0]), 100 * (1 - mean(lists[2]))
+    for name, value in zip(NUMBERS["speech"], rates):
+        if not math.isclose(result[name], value, abs_tol=1e-6):
+            raise ValueError(f"{name} is {result[name]}, but {value} by recordings")
+
+
+def check_frames(groups):
+    """Recordings that are the same have the same frames."""
+    known = {}
+    for group in groups:
+        for seed, result in group.ended().items():
+            of = group.what["test_hash"], group.what["part"]
+            if known.setdefault(of, result["frames"]) != result["frames"]:
+                raise ValueError(f"{group.row}, seed {seed}: other recordings than before")
+
+
+def numbers_of(program, what, result):
+    """All that tables need."""
+    described = [name for name in DESCRIBED.get(program, ())
+                 if name != "members" or what["row"] != "member"]
+    due = ["diverged"] if "diverged" in result else NUMBERS.get(program, ["errors"])
+    due = due + [name for name in ("best_epoch",) if name in result]
+    due = due if program in SPEECH else [*due, "cases"]
+    return [what["plan"]["hidden"], *(what[name] for name in described),
+            *(result[name] for name in due)]
 
 
 def parse(path, program):
@@ -123,15 +172,17 @@ def parse(path, program):
     for run in file["runs"]:
         what, result = dict(run["what"]), run["result"]
         seed, row = what.pop("seed"), what["row"]
-        if program in OWN_TEACHER:
-            what.pop("teacher_seed", None)
-        what["cases"] = result["cases"]
-        due = ["diverged"] if "diverged" in result else NUMBERS.get(program, ["errors"])
-        numbers = [result[name] for name in due]
-        numbers += [what["members"]] if program == "ensemble" else []
-        for number in (seed, what["cases"], what["plan"]["hidden"], *numbers):
+        for number in (seed, *numbers_of(program, what, result)):
             if not isinstance(number, (int, float)) or not math.isfinite(number):
                 raise TypeError(f"{row}, seed {seed}: {number} is no number")
+        if program in SPEECH:
+            check_words(what, ("split", "part", "corpus"))
+            if "diverged" not in result:
+                check_counts(result)
+        if program in OWN_TEACHER:
+            what.pop("teacher_seed", None)
+        what.pop("net", None)  # it goes with the seed
+        what["cases"] = 0 if program in SPEECH else result["cases"]
         key = json.dumps(what, sort_keys=True)
         group = groups.setdefault(key, Group(program, row, what, {}))
         if seed in group.results:
@@ -140,21 +191,32 @@ def parse(path, program):
     return list(groups.values())
 
 
+def sections_of(program, groups):
+    sections = {}
+    for group in groups:
+        key = holdout, _, test, cases = [group.what[name] for name in
+                                         ("holdout", "hash", "test_hash", "cases")]
+        split = group.what["split"] if program in SPEECH else ""
+        section = Section(data_of(program, group.what), holdout, test, cases, split, [])
+        sections.setdefault((*key, split), section).groups.append(group)
+    return sections.values()
+
+
 def read(folder, program):
-    """The sections of a program's results, the paper's first; none if there is no file."""
+    """The sections of a program's results, the paper's first, then those of the official split;
+    none if there is no file."""
     path = folder / f"{program}.json"
     try:
         groups = parse(path, program)
+        if program in SPEECH:
+            check_frames(groups)
+        sections = sections_of(program, groups)
     except FileNotFoundError:
         return []
     except OSError as error:
         raise Bad(f"{path}: {error.strerror}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise Bad(f"{path}: not results of paper-{program} ({error!r})") from error
-    sections = {}
-    for group in groups:
-        key = holdout, _, test, cases = [group.what[name] for name in
-                                         ("holdout", "hash", "test_hash", "cases")]
-        section = Section(data_of(group.what), holdout, test, cases, [])
-        sections.setdefault(tuple(key), section).groups.append(group)
-    return sorted(sections.values(), key=lambda s: (not s.is_papers(), s.holdout))
+    # "official" comes before "without" somebody.
+    return sorted(sections, key=lambda s: (not s.is_papers(), s.data == "drawn words", s.holdout,
+                                           s.split))

@@ -55,23 +55,30 @@ def duration(seconds):
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def mean_time(group):
-    seconds = [result["seconds"] for result in group.results.values() if "seconds" in result]
+def mean_time(*groups):
+    seconds = [result["seconds"] for group in groups for result in group.results.values()
+               if "seconds" in result]
     return duration(mean(seconds)) if seconds else ""
 
 
 def label(section, group, text):
+    """With the number of its plan, if there are several; also for a system of a pool."""
     number = section.number(group)
     return f"{text} [{number}]" if number else text
 
 
+def threads(groups):
+    """"; 1 or 2 threads", or nothing if nobody says it."""
+    found = sorted({result["threads"] for group in groups
+                    for result in group.results.values() if "threads" in result})
+    if not found:
+        return ""
+    return f"; {' or '.join(f'{n:g}' for n in found)} thread{'s' if found[-1] > 1 else ''}"
+
+
 def caption(section):
     where = ("held out of the training set" if section.holdout else "of the test set")
-    threads = sorted({result["threads"] for group in section.groups
-                      for result in group.results.values() if "threads" in result})
-    text = f"{section.data}; errors of {section.cases:,} images {where}"
-    if threads:
-        text += f"; {' or '.join(f'{n:g}' for n in threads)} thread{'s' if threads[-1] > 1 else ''}"
+    text = f"{section.data}; errors of {section.cases:,} images {where}{threads(section.groups)}"
     return paragraph(text[0].upper() + text[1:] + ".")
 
 
@@ -86,7 +93,7 @@ def differences(settings):
 
 
 def notes(section):
-    """A sentence for each kind that was run with more than one plan."""
+    """A sentence for each kind that was run with more than one plan; also of a pool."""
     return [paragraph(f"`{kind}` was run with {len(settings)} plans, which are not merged: "
                       f"{differences(settings)}.")
             for kind, settings in section.families().items() if len(settings) > 1]
@@ -231,9 +238,7 @@ def ensemble(section):
 TABLES = {"mnist": mnist, "temperature": temperature, "missing": missing, "ensemble": ensemble}
 
 
-def report(folder, program):
+def parts(program, sections):
     """All that is to be said of a program's results."""
-    parts = []
-    for section in results.read(folder, program):
-        parts += [caption(section), *TABLES[program](section), *notes(section)]
-    return "\n\n".join(parts) or "not run yet"
+    for section in sections:
+        yield from [caption(section), *TABLES[program](section), *notes(section)]

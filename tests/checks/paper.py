@@ -12,13 +12,15 @@ import tempfile
 import xml.etree.ElementTree
 from pathlib import Path
 
+import paper_speech
 import source
 
 MNIST = "b6be8adf9f5ba720"
 MNIST_TEST = "3f44004bbe5cfd4c"
 PLAN = {"hidden": 800, "epochs": 2, "temperature": 1, "rate": 0.1}
+NAMES = ("mnist", "temperature", "missing", "ensemble", "speech", "regularise")
 PAGE = "".join(f"# {name}\n\n<!-- report: {name} -->\nold\n<!-- end -->\n\nbehind\n"
-               for name in ("mnist", "temperature", "missing", "ensemble"))
+               for name in NAMES)
 
 
 def run(row, seed, errors, plan=None, **more):
@@ -175,7 +177,7 @@ def pages(report):
         report.expect("--write", report.say("--write", page).returncode == 0)
         report.expect("--check after it", report.say("--check", page).returncode == 0)
     text = page.read_text(encoding="utf-8")
-    report.expect("text around tables", text.count("behind\n") == 4 and "old" not in text)
+    report.expect("text around tables", text.count("behind\n") == len(NAMES) and "old" not in text)
     page.write_text(text.replace("| 88.0 |", "| 87.0 |"), encoding="utf-8")
     report.refuses("ensemble", "--check", page)
     for bad in (text.replace("<!-- report: missing -->", ""), text.replace("<!-- end -->", "", 1),
@@ -187,7 +189,7 @@ def pages(report):
     if shutil.which("gnuplot"):
         done = report.say("--pictures", "--write", page)
         report.expect(f"--pictures: {done}", done.returncode == 0)
-        for name in ("temperature.svg", "learning.svg", "soft-targets.svg"):
+        for name in ("temperature.svg", "learning.svg", "soft-targets.svg", "shares.svg"):
             drawn = xml.etree.ElementTree.parse(report.folder / name).getroot()
             report.expect(f"{name} is no SVG", drawn.tag.endswith("svg"))
             report.expect(f"{name} is not in the page",
@@ -213,7 +215,9 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         report = Report(root, Path(name))
         numbers(root, report.expect)
-        for part in (nets, sweep, others, pages, bad_files):
+        paper_speech.numbers(root, report.expect)
+        for part in (nets, sweep, others, paper_speech.table_1, paper_speech.table_5, pages,
+                     bad_files, paper_speech.bad_files):
             part(report)
         report.folder = root / "docs" / "paper"
         done = report.say("--check", root / "docs" / "paper.md")
