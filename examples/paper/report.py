@@ -9,7 +9,8 @@ lines
     <!-- report: mnist -->
     <!-- end -->
 
-and likewise for the others. Runs with other plans, images or splits are never merged.
+and likewise for the others; a page that has the table "headline" has no other. Runs with other
+plans, images or splits are never merged.
 """
 import argparse
 import os
@@ -25,8 +26,13 @@ import tables
 MARKER = re.compile(r"^<!-- report: (\w+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
 
 
+HEADLINE = "headline"  # the table of a page that has no other
+
+
 def told(folder, program):
     """All that is to be said of a program's results."""
+    if program == HEADLINE:
+        return tables.headline(*(results.read(folder, name) for name in ("mnist", "missing")))
     module = speech_tables if program in results.SPEECH else tables
     return "\n\n".join(module.parts(program, results.read(folder, program))) or "not run yet"
 
@@ -46,10 +52,11 @@ def contents(folder, page):
     old = page.read_text(encoding="utf-8")
     found = [match[1] for match in MARKER.finditer(old)]
     begun = re.findall(r"^<!-- report:(.*?)-->", old, re.MULTILINE)
-    if sorted(found) != sorted(results.PROGRAMS) or len(begun) != len(found):
+    due = [HEADLINE] if found == [HEADLINE] else results.PROGRAMS
+    if sorted(found) != sorted(due) or len(begun) != len(found):
         raise results.Bad(f"{page}: has the tables {', '.join(found) or 'none'}; due are "
-                          f"{', '.join(results.PROGRAMS)}, once each, with an end")
-    new = {name: content(folder, name, page) for name in results.PROGRAMS}
+                          f"{', '.join(due)}, once each, with an end")
+    new = {name: content(folder, name, page) for name in due}
     differ = [match[1] for match in MARKER.finditer(old) if match[2] != new[match[1]]]
     return MARKER.sub(lambda m: f"<!-- report: {m[1]} -->\n{new[m[1]]}<!-- end -->", old), differ
 
