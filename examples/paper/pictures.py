@@ -125,7 +125,8 @@ def soft_targets(section):
         name = quoted(f"image {one['image']}, a {one['label']} (most like a {one['other']})")
         panels.append(f"{block('soft', lines)}set title {name}\nset xlabel 'class'\n"
                       "set ylabel 'soft target'\nset logscale y\nset format y '%g'\n"
-                      "set yrange [1e-6:2]\nset xtics 1\nset key below horizontal\nplot " + ", ".join(plots))
+                      "set yrange [1e-6:2]\nset xtics 1\nset key below horizontal\n"
+                      "plot " + ", ".join(plots))
     return panels
 
 
