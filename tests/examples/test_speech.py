@@ -10,6 +10,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -280,10 +281,29 @@ def check_bad_files(program, folder):
     assert done.returncode == 2 and "--distilled temperature=3: this program sets" in done.stderr
 
 
+def check_report(report, folder):
+    """The tables are made of what the programs write: two splits, and trainings that diverged."""
+    (folder / "tables").mkdir()
+    for program, parts in (("speech", ("check_table_1/one", "files", "left", "students")),
+                           ("regularise", ("check_table_5/one", "hard"))):
+        runs = {json.dumps(r["what"]): r for part in parts
+                for r in json.loads((folder / part / "r.json").read_text())["runs"]}
+        (folder / "tables" / f"{program}.json").write_text(
+            json.dumps({"program": f"paper-{program}", "runs": list(runs.values())}))
+    done = subprocess.run([sys.executable, report, folder / "tables"], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0 and not done.stderr, done
+    text = " ".join(done.stdout.split())
+    for line in ("Drawn words", "Recordings (corpus", "so far bob;", "| ensemble - distilled |",
+                 "1: diverged in epoch 1", "| 20 % (20) | soft - hard", "| without bob |"):
+        assert line in text, line
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--speech", required=True, help="the program paper-speech")
     p.add_argument("--regularise", required=True, help="the program paper-regularise")
+    p.add_argument("--report", required=True, help="examples/paper/report.py")
     given = p.parse_args()
     speech = Program(given.speech, ["--members", "3", "--temperatures", "1,4"])
     regularise = Program(given.regularise, ["--shares", "20,100", "--longest", "5"])
@@ -296,6 +316,7 @@ def main():
         check_diverged(speech, regularise, pathlib.Path(name))
         check_early_stopping(regularise, pathlib.Path(name))
         check_files(speech, pathlib.Path(name))
+        check_report(given.report, pathlib.Path(name))
     print("both programs say what they count, go on, and name what they can't use")
 
 
