@@ -10,7 +10,7 @@
 
 /* ---- workloads.c ---- */
 
-enum { MAX_LAYERS = 9, MAX_PRODUCTS = 64 };
+enum { MAX_LAYERS = 9, MAX_PRODUCTS = 64, MAX_RANKS = 16 };
 
 /** What a step of a workload does. */
 typedef enum work { WORK_TRAIN, WORK_INFER, WORK_LOSS, WORK_MEAN } work;
@@ -149,5 +149,19 @@ const char *blas_name(void);
 
 /** Measures how cost grows along one axis: a JSON object a line. False if there is no such axis. */
 bool scale_run(const char *axis, int32_t threads, kd_isa isa, double seconds);
+
+/* ---- project.c ---- */
+
+/** A training that is too long to be run here. */
+typedef struct projection {
+    double cases;
+    double link;             /* between ranks, in Gbit/s */
+    size_t n;                /* numbers of ranks */
+    double ranks[MAX_RANKS]; /* which */
+} projection;
+
+/** Takes steps for so many seconds, at least three, and prints the time of all as JSON. */
+void project_run(const workload *w, const projection *p, int32_t threads, kd_isa isa,
+                 double seconds);
 
 #endif

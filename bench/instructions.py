@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The modes of run.py that race nobody: instructions of a step, where they and the time go,
-growth."""
+growth, and what a long training would take."""
 import json
 import re
 import subprocess
@@ -97,3 +97,51 @@ def scale(kd_bench, a):
         print(report.table(head, rows, False) + "\n")
         text.append(report.table(head, rows, True))
     return {"machine": prepare.machine(), "scale": results, "markdown": "\n\n".join(text)}
+
+
+def hours(value):
+    """In the unit that fits."""
+    if value < 1 / 60:
+        return f"{3600 * value:.2g} s"
+    if value < 2:
+        return f"{60 * value:.1f} min"
+    return f"{value:.1f} h" if value < 48 else f"{value / 24:.1f} days"
+
+
+def rows_of_ranks(line):
+    """The projections of one number of threads."""
+    return [[f"{r['ranks']:,.0f}", str(line["threads"]), f"{r['steps']:,.0f}", hours(r["hours"]),
+             hours(r["hours_with_link"])] for r in line["ranks"]]
+
+
+def project(kd_bench, a):
+    """What a training of many cases would take, from some steps of it."""
+    workloads = ["W5"] if a.workload == "all" else a.workloads
+    results, rows, ranks = [], [], []
+    for workload in workloads:
+        for threads in a.threads:
+            words = [kd_bench, "--project", a.project, "--workload", workload, "--threads", threads,
+                     "--seconds", 5 if a.quick else 60, "--ranks", a.ranks, "--link", a.link]
+            words += ["--isa", a.isa] if a.isa else []
+            said = prepare.call(words, env=prepare.clean_environment())
+            line = json.loads(said)
+            results.append(line)
+            rows.append([workload, str(threads), f"{line['params']:,}", str(line["batch"]),
+                         report.time_of(line["us"]), report.time_of(line["least"]),
+                         f"{line['steps_per_s']:.3g}", f"{line['cases_per_s']:,.0f}",
+                         f"{line['gflops']:.0f}", f"{line['peak_mib']:,.0f} MiB"])
+            ranks += [[workload, *row] for row in rows_of_ranks(line)]
+    steps = ["", "T", "weights", "batch", "a step", "least", "steps/s", "cases/s", "GFLOP/s",
+             "peak memory"]
+    times = ["", "ranks", "T", "steps", "time", f"with a link of {a.link:g} Gbit/s"]
+    note = (f"{float(a.project):,.0f} cases, once. A rank is a machine like this one, with a batch "
+            "of its own; the gradients of all are averaged after each step. \"time\" counts no "
+            "communication; the last column a ring that moves 2 (N - 1) / N of the gradient "
+            "through each link, without latency, while nothing is computed. Soft targets are at "
+            "hand: what the teacher takes is not counted.")
+    for markdown in (False, True):
+        text = "\n\n".join([report.table(steps, rows, markdown),
+                            report.table(times, ranks, markdown), note])
+        if not markdown:
+            print(text)
+    return {"machine": prepare.machine(), "project": results, "markdown": text}

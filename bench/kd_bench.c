@@ -3,6 +3,7 @@
 #include "bench.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,10 +11,16 @@
 static const char help[] =
     "Usage: kd_bench --workload NAME [OPTION]...\n"
     "       kd_bench --scale AXIS [OPTION]...\n"
+    "       kd_bench --project CASES [OPTION]...\n"
     "Times a workload of bench/README.md on libkd and prints JSON, one object a line.\n"
     "\n"
     "  --workload NAME   W1, W2, W3, W3b1, W4a, W4b, W5, W6b1, W6b32, W7a, W7g or W8\n"
     "  --scale AXIS      batch, width, depth or classes: how the cost grows with it\n"
+    "  --project CASES   how long a training of so many cases would take, here and on several\n"
+    "                    ranks, and its peak of memory; of W5 if no other workload is named\n"
+    "  --ranks N,...     numbers of ranks to project to (default 1,8,64,512): machines like this\n"
+    "                    one with batches of their own, that average gradients after each step\n"
+    "  --link GBIT       Gbit/s of a rank's link, for a ring that averages (default 10)\n"
     "  --threads N       threads of the context (default 1)\n"
     "  --isa NAME        the most that libkd's kernels may use: portable, avx2 or avx512\n"
     "                    (default: what the processor has)\n"
@@ -27,6 +34,7 @@ static const char help[] =
 typedef struct settings {
     const workload *w;
     const char *scale;
+    projection project; /* 0 cases: none */
     int32_t threads;
     kd_isa isa;
     bool limit, serve;
@@ -42,6 +50,29 @@ static double number(const char *option, const char *text, double least, double 
         die("--%s %s: not a number from %g to %g", option, text, least, most);
     }
     return value;
+}
+
+static void read_ranks(projection *p, const char *text)
+{
+    char part[40];
+    p->n = 0;
+    for (const char *at = text; *at;) {
+        size_t length = strcspn(at, ",");
+        if (p->n == MAX_RANKS || length == 0 || length >= sizeof part) {
+            die("--ranks %s: not up to %d numbers", text, MAX_RANKS);
+        }
+        memcpy(part, at, length);
+        part[length] = '\0';
+        double ranks = number("ranks", part, 1, 1e6);
+        if (ranks != floor(ranks)) {
+            die("--ranks %s: not whole", part);
+        }
+        p->ranks[p->n++] = ranks;
+        at += length + (at[length] == ',');
+    }
+    if (p->n == 0) {
+        die("--ranks: no numbers");
+    }
 }
 
 static const workload *named_workload(const char *text)
@@ -73,6 +104,15 @@ static void read_option(settings *s, int option, const char *value)
     case 'c':
         s->scale = value;
         break;
+    case 'p':
+        s->project.cases = number("project", value, 1, 1e15);
+        break;
+    case 'r':
+        read_ranks(&s->project, value);
+        break;
+    case 'k':
+        s->project.link = number("link", value, 1e-3, 1e6);
+        break;
     case 't':
         s->threads = (int32_t)number("threads", value, 1, KD_MAX_THREADS);
         break;
@@ -103,15 +143,27 @@ static void read_option(settings *s, int option, const char *value)
 static settings read_settings(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"workload", required_argument, NULL, 'w'}, {"scale", required_argument, NULL, 'c'},
-        {"threads", required_argument, NULL, 't'},  {"isa", required_argument, NULL, 'i'},
-        {"limit", no_argument, NULL, 'l'},          {"seconds", required_argument, NULL, 'e'},
-        {"steps", required_argument, NULL, 'n'},    {"serve", no_argument, NULL, 's'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"workload", required_argument, NULL, 'w'},
+        {"scale", required_argument, NULL, 'c'},
+        {"project", required_argument, NULL, 'p'},
+        {"ranks", required_argument, NULL, 'r'},
+        {"link", required_argument, NULL, 'k'},
+        {"threads", required_argument, NULL, 't'},
+        {"isa", required_argument, NULL, 'i'},
+        {"limit", no_argument, NULL, 'l'},
+        {"seconds", required_argument, NULL, 'e'},
+        {"steps", required_argument, NULL, 'n'},
+        {"serve", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
-    settings s = {.threads = 1, .seconds = 1.0};
+    settings s = {
+        .threads = 1, .seconds = 1.0, .project = {.link = 10.0, .n = 4, .ranks = {1, 8, 64, 512}}};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         read_option(&s, option, optarg);
+    }
+    if (s.project.cases > 0.0 && !s.w) {
+        s.w = workload_find("W5");
     }
     if (optind < argc || (!s.w && !s.scale)) {
         fputs(help, stderr);
@@ -224,7 +276,9 @@ int main(int argc, char **argv)
     if (s.scale) {
         return scale_run(s.scale, s.threads, s.isa, s.seconds) ? 0 : 2;
     }
-    if (s.serve) {
+    if (s.project.cases > 0.0) {
+        project_run(s.w, &s.project, s.threads, s.isa, s.seconds);
+    } else if (s.serve) {
         serve(&s);
     } else if (s.limit) {
         limit *l = limit_create(s.w, s.threads);

@@ -54,6 +54,12 @@ def arguments():
     other.add_argument("--scale", metavar="AXES",
                        help="no race: how libkd's cost grows with batch, width, depth or classes "
                             "(comma list)")
+    other.add_argument("--project", type=float, metavar="CASES",
+                       help="no race: what training with so many cases would take, here and on "
+                            "several ranks, from a minute of it (W5, if none is named)")
+    add("--ranks", default="1,8,64,512", help="--project: numbers of ranks (default 1,8,64,512)")
+    add("--link", type=float, default=10, metavar="GBIT",
+        help="--project: Gbit/s of a rank's link (default 10)")
     a = parser.parse_args()
     a.pairs = a.pairs or (5 if a.quick else 15)
     a.block = QUICK_BLOCK if a.quick else BLOCK
@@ -208,7 +214,9 @@ def main():
         if a.python and not prepare.torch_version(a.python):
             raise prepare.Stop(f"--python {a.python}: it has no PyTorch")
         kd_bench = prepare.build(a.build.resolve())
-        if a.scale:
+        if a.project:
+            data = instructions.project(kd_bench, a)
+        elif a.scale:
             data = instructions.scale(kd_bench, a)
         elif a.profile:
             data = instructions.profile(kd_bench, a)
