@@ -5,7 +5,7 @@ import math
 import bootstrap
 from pools import Compared, developed, is_development, kind, part_of_gain, pools, rate, settings
 from results import mean, sd
-from tables import differences, label, mean_time, notes, paragraph, table, threads
+from tables import label, mean_time, notes, paragraph, seeds, table, threads
 
 # Frames right and words wrong in per cent, table 1; of training and test, table 5.
 PAPER_1 = {"baseline": (58.9, 10.9), "ensemble": (61.1, 10.7), "distilled": (60.8, 10.7)}
@@ -126,9 +126,9 @@ def caption(pool):
                      f"{threads(groups)}.")
 
 
-def how_sure(compared, seeds=""):
+def how_sure(compared, which=""):
     within = " of each speaker" if len(compared.splits) > 1 else ""
-    return paragraph(f"Over {compared.recordings:,} recordings{seeds}; 95 % intervals from"
+    return paragraph(f"Over {compared.recordings:,} recordings{which}; 95 % intervals from"
                      f" {bootstrap.RESAMPLES:,} resamples of the recordings{within}, the same for"
                      " all systems and seeds.")
 
@@ -176,7 +176,8 @@ def gains(pool, worst, best, net):
     return [table(["difference", "paper", "frame accuracy, points", "paper",
                    "word error rate, points"],
                   [list(row) for row in zip(heads, paper[0], rows[0], paper[1], rows[1])]),
-            how_sure(compared, f", seeds {', '.join(f'{seed:g}' for seed in compared.seeds)}")]
+            how_sure(compared, f", seed{'s' if len(compared.seeds) > 1 else ''} "
+                     + ", ".join(f"{seed:g}" for seed in compared.seeds))]
 
 
 def by_speaker(pool, systems):
@@ -233,7 +234,7 @@ def spare(pool):
     if not pool.spare:
         return []
     said = "; ".join(f"T = {g.what['plan']['temperature']:g} ({g.what['split']}), "
-                     f"{cell(g)} with {len(g.results)} seeds" for g in pool.spare)
+                     f"{cell(g)} with {seeds(g)}" for g in pool.spare)
     return [paragraph(f"Also tested, before more seeds led to another temperature: {said}.")]
 
 

@@ -196,7 +196,7 @@ def plans(report):
         write(report, "speech", runs)
         report.due("two temperatures", "| distilled | 60.8 | 62.50 ± 3.54 |",
                    "| 2 | Also tested, before more seeds led to another temperature: T = 1 "
-                   "(official), 5.00 (0.00) with 1 seeds.")
+                   "(official), 5.00 (0.00) with 1 seed.")
 
 
 def diverged(report):
@@ -210,7 +210,7 @@ def diverged(report):
                "**distilled** 1: 60.00 (50.00), 2: diverged in epoch 3.",
                "**member** from 47.50 to 57.50, 4: diverged in epoch 8;",
                # of seed 1: 47.5, 85, 60
-               "| distilled - baseline | +1.9 | +12.50 [+10.00, +20.00] |", "seeds 1; 95 %")
+               "| distilled - baseline | +1.9 | +12.50 [+10.00, +20.00] |", "seed 1; 95 %")
     runs = [run(row, 1, {"diverged": 2}, members=2) for row in ("baseline", "ensemble")]
     write(report, "speech", runs + [run("distilled", 1, [9, 9], members=2, teacher=PLAN)])
     text = report.due("all diverged", "| baseline | 58.9 | – | 10.9 | – | 1 |")
