@@ -8,7 +8,8 @@
  *   Tier 2, the whole loop in one call: kd/context.h, kd/batch.h, kd/net.h, kd/optim.h,
  *                                       kd/teacher.h, kd/distill.h
  *
- *   Tier 3, the parts of a step, files: kd/train.h, kd/stream.h, kd/file.h, kd/cache.h
+ *   Tier 3, the parts of a step, files: kd/train.h, kd/specialist.h, kd/stream.h, kd/file.h,
+ *                                                   kd/cache.h
  */
 #ifndef KD_KD_H
 #define KD_KD_H
@@ -25,6 +26,7 @@
 
 #include <kd/cache.h>
 #include <kd/file.h>
+#include <kd/specialist.h>
 #include <kd/stream.h>
 #include <kd/train.h>
 

@@ -99,7 +99,7 @@ kd_status kdi_loss_check_weight(float weight, const char *name, int argument, kd
 kd_status kdi_loss_check_weights(const float *weights, size_t n, size_t first, const char *name,
                                  int argument, double *out_sum, kd_error *error);
 
-/** Whether every row of dense targets is what its kind says; `name` is for failures. */
+/** Whether every row of targets, dense if their stride is 0, is what its kind says. */
 kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char *name,
                                  kd_error *error);
 

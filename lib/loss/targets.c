@@ -110,7 +110,7 @@ kd_status kdi_loss_check_targets(const kd_targets *targets, size_t n, const char
 {
     kdi_loss_words words = {.error = error, .targets = name};
     kd_targets dense = *targets;
-    dense.stride = kdi_loss_targets_width(targets, targets->k);
+    dense.stride = targets->stride ? targets->stride : kdi_loss_targets_width(targets, targets->k);
     for (size_t row = 0; row < n; row++) {
         kdi_fault fault = {.target = true};
         kd_status status = check_row(&dense, row, &fault);

@@ -92,25 +92,6 @@ static kd_status ask_member(kd_teacher_workspace *ws, size_t i, const kd_batch *
     return member->ops->ask(all->workspaces[i], batch, temperature, out, targets, error);
 }
 
-/* A member's answer as probabilities at T, in place. */
-static kd_status soften(const kd_targets *targets, float *values, size_t n, float temperature,
-                        kd_error *error)
-{
-    if (targets->kind == KD_TARGET_LOGITS) {
-        return kd_softmax(values, n, targets->k, 0, temperature, values, 0, error);
-    }
-    if (targets->kind == KD_TARGET_LOG_PROBABILITIES) {
-        float ratio = temperature / targets->temperature;
-        return kd_softmax(values, n, targets->k, 0, ratio, values, 0, error);
-    }
-    if (targets->temperature != temperature) {
-        return kdi_base_fail(error, KD_ERR_RETEMPER, 3,
-                             "a member gives probabilities at temperature %g, not at %g",
-                             (double)targets->temperature, (double)temperature);
-    }
-    return KD_OK;
-}
-
 /* sum += weight values scale; what comes first replaces what is there. */
 static void add_member(float *sum, const float *values, size_t count, double factor, bool first)
 {
@@ -138,7 +119,7 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
             status = kdi_loss_check_targets(&one, batch->n, name, error);
         }
         if (status == KD_OK && arithmetic) {
-            status = soften(&one, all->values, batch->n, temperature, error);
+            status = kdi_teacher_soften(&one, all->values, batch->n, temperature, error);
         }
         if (status != KD_OK) {
             return status;

@@ -51,6 +51,10 @@ kd_status kdi_teacher_new(kd_context *context, size_t size, const kdi_teacher_op
 kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
                            kd_teacher_workspace **out_workspace, kd_error *error);
 
+/** A member's dense answer as probabilities at T, in place. */
+kd_status kdi_teacher_soften(const kd_targets *targets, float *values, size_t n, float temperature,
+                             kd_error *error);
+
 /** Floats that it gives of each case. */
 static inline size_t kdi_teacher_width(const kd_teacher *teacher)
 {
@@ -81,5 +85,6 @@ kd_status kdi_teacher_row_of(const kdi_teacher_id *ids, size_t n, const kd_batch
 #define KDI_TEACHER_NET 1
 #define KDI_TEACHER_ENSEMBLE 2
 #define KDI_TEACHER_LOGITS 3
+#define KDI_TEACHER_SPECIALISTS 4
 
 #endif

@@ -159,6 +159,24 @@ kd_status kdi_teacher_ask(kd_teacher_workspace *ws, const kd_batch *known, float
     return status;
 }
 
+kd_status kdi_teacher_soften(const kd_targets *targets, float *values, size_t n, float temperature,
+                             kd_error *error)
+{
+    if (targets->kind == KD_TARGET_LOGITS) {
+        return kd_softmax(values, n, targets->k, 0, temperature, values, 0, error);
+    }
+    if (targets->kind == KD_TARGET_LOG_PROBABILITIES) {
+        float ratio = temperature / targets->temperature;
+        return kd_softmax(values, n, targets->k, 0, ratio, values, 0, error);
+    }
+    if (targets->temperature != temperature) {
+        return kdi_base_fail(error, KD_ERR_RETEMPER, 3,
+                             "a member gives probabilities at temperature %g, not at %g",
+                             (double)targets->temperature, (double)temperature);
+    }
+    return KD_OK;
+}
+
 static kd_status check_batch(const kd_teacher_workspace *ws, const kd_batch *batch, kd_batch *known,
                              kd_error *error)
 {

@@ -12,8 +12,9 @@ LEVELS = {
     "ctx": 3,
     "loss": 4, "layer": 4, "optim": 4,
     "net": 5,
-    "ckpt": 6, "teacher": 6, "transfer": 6, "specialist": 6,
-    "distill": 7, "comm": 7,
+    "ckpt": 6, "transfer": 6, "specialist": 6,
+    "teacher": 7,
+    "distill": 8, "comm": 8,
 }
 
 # The system headers that lib/ may include, and where: "" is everywhere.
