@@ -110,8 +110,8 @@ static void choose(kmeans *km, size_t m, size_t classes, uint32_t *out)
     for (size_t n = 0; n < classes; n++) {
         size_t best = km->k;
         for (size_t i = 0; i < km->k; i++) {
-            bool free = km->distance[i] >= 0.0;
-            best = free && (best == km->k || km->distance[i] < km->distance[best]) ? i : best;
+            bool is_left = km->distance[i] >= 0.0;
+            best = is_left && (best == km->k || km->distance[i] < km->distance[best]) ? i : best;
         }
         out[n] = (uint32_t)best;
         km->distance[best] = -1.0; /* taken */
