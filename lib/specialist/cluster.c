@@ -161,7 +161,8 @@ static kd_status read_options(kd_cluster_options *o, const kd_cluster_options *g
                              sets ? "sets" : "classes", sets ? o->sets : o->classes,
                              sets && k > KD_MAX_MEMBERS ? (size_t)KD_MAX_MEMBERS : k);
     }
-    if (o->tries == 0 || o->rounds == 0 || (uint64_t)o->tries * (o->rounds + 1u) > UINT32_MAX) {
+    if (o->tries == 0 || o->rounds == 0 ||
+        (uint64_t)o->tries * ((uint64_t)o->rounds + 1) > UINT32_MAX) {
         return kdi_base_fail(error, o->tries && o->rounds ? KD_ERR_TOO_LARGE : KD_ERR_SIZE, 2,
                              "options.tries is %z and options.rounds is %z", (size_t)o->tries,
                              (size_t)o->rounds);
