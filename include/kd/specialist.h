@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /**
  * @file specialist.h
- * Tier 3: specialists (Hinton 2015, section 5): beside a generalist, which knows all k classes, nets
- * that each know a few classes it confuses, and put all others into one dustbin.
+ * Tier 3: specialists (Hinton 2015, section 5): beside a generalist, which knows all k classes,
+ * nets that each know a few classes it confuses, and put all others into one dustbin.
  *
  *   kd_covariance_add(covariance, &predictions, n, &error);   the generalist's, batch by batch
  *   kd_covariance_cluster(covariance, &options, sets, ...);   which classes it confuses
@@ -28,8 +28,11 @@
  *                 Q_m = sum of q over dustbin m; E never rises;
  *   descent:      q = softmax(z), and dE/dz_i = (1 + |A|) (q_i - what stands right of <- above).
  *
- * E is convex in q: both end at the same q. With one active specialist the fixed point is reached
- * in one step. Classes of no active specialist keep the generalist's proportions.
+ * E is convex in q, so both end at the same q. The fixed point comes nearer by some factor at each
+ * step, which is close to 1 where E is flat: where dustbins hold probability that hardly anybody
+ * gives to single classes. Descent goes by E's second derivatives, and ends within about ten steps
+ * there too. With one active specialist both begin where they end. Classes of no active specialist
+ * keep the generalist's proportions.
  */
 #ifndef KD_SPECIALIST_H
 #define KD_SPECIALIST_H
@@ -46,7 +49,7 @@ typedef struct kd_specialist kd_specialist;
 typedef struct kd_cluster_options {
     size_t struct_size;
     size_t sets;     /**< M, specialists wanted: 1..KD_MAX_MEMBERS and at most k. */
-    size_t classes;  /**< Classes in each set, 1..k; sets may share classes. */
+    size_t classes;  /**< Classes in each set, 1..k; sets may share classes, or be equal. */
     uint32_t tries;  /**< Runs of K-means with other first means, >= 1; the best one counts. */
     uint32_t rounds; /**< Walks over all columns in each, >= 1. */
     uint64_t seed;   /**< Of first means and of the order of columns. */
@@ -66,11 +69,13 @@ typedef struct kd_specialist_options {
     /**
      * Its net becomes a copy of this one with s + 1 outputs: those of its classes as they are, the
      * dustbin's weights and bias the mean of all others', and ln(k - s) added to the bias, so that
-     * it begins near the log of their sum. The last node must be dense. Or NULL.
+     * it begins near the log of their sum. The last node must be dense. NULL = none.
      */
     const kd_net *generalist;
-    kd_net *net; /**< Or a net of its own, say from a file, with s + 1 outputs. Or NULL. */
-    size_t k;    /**< All classes; 0 = the generalist's outputs. */
+    /** Or a net of its own, say from a file, with s + 1 outputs (s if s is k), the last node of
+     * which is dense. Or NULL. */
+    kd_net *net;
+    size_t k; /**< All classes; 0 = the generalist's outputs. */
 } kd_specialist_options;
 
 /** Options to fill in. */
@@ -82,32 +87,35 @@ typedef struct kd_specialist_options {
 /** How q is found. */
 typedef int32_t kd_merge_kind;
 enum {
-    KD_MERGE_FIXED_POINT = 1, /**< No step size; E never rises. */
-    KD_MERGE_DESCENT = 2      /**< Gradient descent on z, as the paper has it. */
+    KD_MERGE_FIXED_POINT = 1, /**< O(k |A|) a step; E never rises; slow where E is flat. */
+    KD_MERGE_DESCENT = 2      /**< O(k |A|^2 + |A|^3) a step; on z, as the paper has it. */
 };
 
 /** How answers are merged. */
 typedef struct kd_merge_options {
     size_t struct_size;
     kd_merge_kind kind;
+    uint32_t steps; /**< At most, >= 1. */
     /** Active are the specialists that know one of the generalist's `best` first classes; 1..k. */
     size_t best;
-    uint32_t steps;   /**< At most, >= 1. */
-    double tolerance; /**< It ends when no q_i has changed by more than this; finite, >= 0. */
+    /** It ends with a step that changes no q_i by more than this, and lets none grow by a tenth;
+     * finite, >= 0. */
+    double tolerance;
 } kd_merge_options;
 
-/** The paper's n = 1, by fixed point. */
+/** The paper's n = 1, by descent. */
 #define KD_MERGE_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(kd_merge_options), KD_MERGE_FIXED_POINT, 1, 1000, 1e-9                              \
+        sizeof(kd_merge_options), KD_MERGE_DESCENT, 1000, 1, 1e-10                                 \
     }
 
 /** What kd_merge reads. Pointers are borrowed for the call. */
 typedef struct kd_merge_in {
     size_t struct_size;
-    size_t n;                                /**< Cases, >= 1. */
-    size_t k;                                /**< Classes, >= 1. */
-    const float *generalist;                 /**< p^g [n,k]: probabilities at T = 1. */
+    size_t n; /**< Cases, >= 1. */
+    size_t k; /**< Classes, >= 1. */
+    /** p^g [n,k]: probabilities at T = 1. A sum within 1e-4 of 1 is divided out. */
+    const float *generalist;
     size_t stride;                           /**< Floats from row to row; 0 = k. */
     size_t m;                                /**< Specialists, 0..KD_MAX_MEMBERS. */
     const kd_specialist *const *specialists; /**< [m], all of k classes. */
@@ -116,7 +124,7 @@ typedef struct kd_merge_in {
     const float *const *answers;
     /** Whose threads share large batches; NULL = the calling thread alone, with the same bits. */
     kd_context *context;
-    double *scratch;        /**< Room to work in: 5 k numbers for each thread. */
+    double *scratch;        /**< Room to work in: (k + m) (m + 5) numbers for each thread. */
     size_t scratch_doubles; /**< Its size. */
 } kd_merge_in;
 
@@ -132,7 +140,7 @@ typedef struct kd_merge_out {
     float *q;           /**< [n,k] probabilities at T = 1; needed. May be `generalist` itself. */
     size_t stride;      /**< Floats from row to row; 0 = k. */
     uint32_t *active;   /**< [n] how many specialists were active. */
-    uint32_t *steps;    /**< [n] steps that were taken; options.steps also if it did not end. */
+    uint32_t *steps;    /**< [n] steps that were taken; options.steps if it did not end before. */
     double *objectives; /**< [n] E(q) in nats. */
 } kd_merge_out;
 
@@ -252,7 +260,7 @@ KD_API kd_net *kd_specialist_net(const kd_specialist *specialist);
  * @param n cases, 1..INT32_MAX.
  * @param out_labels [n]; may be `labels` itself.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _SIZE, _TOO_LARGE, _LABEL; nothing was written then.
+ * @return KD_ERR_NULL, _SIZE, _TOO_LARGE, _LABEL, _OVERLAP; nothing was written then.
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(n), allocates nothing.
  */
@@ -262,7 +270,8 @@ KD_API kd_status kd_specialist_labels(const kd_specialist *specialist, const int
 /**
  * Soft targets for its net: what another says of all classes, with the dustbin's summed up.
  * Probabilities are added; logits and log-probabilities become the log of the sum of their
- * exponentials. So a dustbin's logit is right at T = 1, as its net's is.
+ * exponentials. So a dustbin's logit is right at T = 1, as its net's is, and its probability at the
+ * targets' own temperature.
  *
  * @param specialist a specialist.
  * @param targets [n,k], of any kind but TOPK.
@@ -290,13 +299,13 @@ KD_API kd_status kd_specialist_targets(const kd_specialist *specialist, const kd
  * @param labels [n] in [-1,k).
  * @param n cases, 1..INT32_MAX.
  * @param seed, epoch key of the order.
- * @param out_order room for 2 n places, of which out_n are filled.
+ * @param out_order [2 n], of which the first out_n are filled.
  * @param out_n how many.
  * @param out_prior share of its classes among the labels: what kd_specialist_correct asks for; or
  * NULL.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _SIZE, _TOO_LARGE, _LABEL, _EMPTY_BATCH (no case of its classes, or none of
- * the others though it has a dustbin).
+ * @return KD_ERR_NULL, _SIZE, _TOO_LARGE, _LABEL, _OVERLAP, _EMPTY_BATCH (no case of its classes,
+ * or none of the others though it has a dustbin).
  *
  * Ownership: Borrowed for the call. Threads: any. Cost: O(n), allocates nothing. Source: Hinton
  * 2015, section 5.3.
@@ -315,8 +324,8 @@ KD_API kd_status kd_specialist_order(const kd_specialist *specialist, const int3
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STATE (no net, no dustbin, or corrected before), _VALUE.
  *
- * Threads: alone with the net. Cost: O(1). Source: Hinton 2015, section 5.3, whose "log of the
- * proportion" this reads as odds.
+ * Threads: alone with the net, whose file does not say that it was corrected. Cost: O(1). Source:
+ * Hinton 2015, section 5.3, whose "log of the proportion" this reads as odds.
  */
 KD_API kd_status kd_specialist_correct(kd_specialist *specialist, double prior, double *out_shift,
                                        kd_error *error);
@@ -333,8 +342,8 @@ KD_API void kd_specialist_destroy(kd_specialist *specialist);
 /**
  * Merges the answers for a batch: q of the head of this file, for each case by itself.
  *
- * Without an active specialist q is the generalist's. Where a dustbin has a probability, but the
- * generalist gives none of its classes any, they share it equally: E says no more.
+ * Without an active specialist q is the generalist's, bit for bit. Classes between which E does not
+ * decide, since nobody gives them a probability of their own, have equal ones.
  *
  * @param options NULL = defaults.
  * @param in the answers.
@@ -343,8 +352,8 @@ KD_API void kd_specialist_destroy(kd_specialist *specialist);
  * @return KD_ERR_NULL, _STRUCT, _KIND, _VALUE, _SIZE, _TOO_LARGE, _SHAPE (a specialist of another
  * k), _WORKSPACE (scratch is too small), _OVERLAP, _PROBABILITY, _NOT_FINITE.
  *
- * Ownership: Borrowed for the call. Threads: any. Cost: O(k (m + steps |A|)) a case, allocates
- * nothing. Source: Hinton 2015, section 5.4, eq. 5.
+ * Ownership: Borrowed for the call. Threads: any. Cost: O(k (m + best)) a case and its steps,
+ * allocates nothing. Source: Hinton 2015, section 5.4, eq. 5.
  */
 KD_API kd_status kd_merge(const kd_merge_options *options, const kd_merge_in *in, kd_merge_out *out,
                           kd_error *error);
@@ -361,7 +370,8 @@ KD_API kd_status kd_merge(const kd_merge_options *options, const kd_merge_in *in
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STRUCT, _KIND, _VALUE, _SIZE, _TOO_LARGE, _SHAPE, _STATE (no net),
  * _MEMORY. In use also KD_ERR_RETEMPER, if the generalist gives probabilities of another
- * temperature than 1.
+ * temperature than 1, and KD_ERR_NOT_FINITE or _SUPPORT, if a specialist's logits are no
+ * distribution.
  *
  * Ownership: generalist and specialists are retained. Threads: any. Cost: O(m).
  */

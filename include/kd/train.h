@@ -232,7 +232,8 @@ KD_API void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace);
  * @param out_targets filled: values [n,k], kind, temperature; TOPK also topk_index and tail.
  * @param error words for a failure, or NULL.
  * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _WORKSPACE, _TEMPERATURE, _ID, _CALLBACK,
- * _NOT_FINITE, _SUPPORT, _RETEMPER, _BUSY; of a recording also _CHECKSUM, _IO, _TRUNCATED.
+ * _NOT_FINITE, _SUPPORT, _PROBABILITY, _RETEMPER, _BUSY; of a recording also _CHECKSUM, _IO,
+ * _TRUNCATED.
  *
  * Ownership: values are Borrowed from the workspace until its next call. Threads: one per
  * workspace. Cost: a forward of each net in it; allocates nothing.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a specialist is trained with: labels and soft targets in its own outputs, an order of cases. */
+/* What a specialist is trained with: labels and soft targets for its outputs, an order of cases. */
 #include "specialist/parts.h"
 
 #include "loss/loss.h"
@@ -31,6 +31,12 @@ kd_status kd_specialist_labels(const kd_specialist *specialist, const int32_t *l
     kd_status status = check_labels(specialist, labels, n, error);
     if (status == KD_OK && !out_labels) {
         status = kdi_base_fail(error, KD_ERR_NULL, 4, "out_labels is NULL");
+    }
+    kdi_span from = {labels, 1, n, n, sizeof *labels};
+    kdi_span to = {out_labels, 1, n, n, sizeof *out_labels};
+    if (status == KD_OK && out_labels != labels && kdi_base_overlap(from, to)) {
+        status = kdi_base_fail(error, KD_ERR_OVERLAP, 4,
+                               "out_labels overlaps labels, but is not the same");
     }
     for (size_t i = 0; status == KD_OK && i < n; i++) {
         out_labels[i] = labels[i] < 0 ? -1 : (int32_t)specialist->output_of[labels[i]];
@@ -76,27 +82,28 @@ static void fold_logits(const kd_specialist *s, const float *v, float *out)
     out[s->n] = (float)(isinf(largest) ? largest : largest + log(sum));
 }
 
-static kd_status read_targets(const kd_specialist *s, const kd_targets *given, size_t n,
-                              kd_targets *known, kd_error *error)
+kd_status kdi_specialist_read_targets(kd_targets *known, const kd_targets *given, size_t n,
+                                      size_t k, const char *name, const char *values,
+                                      kd_error *error)
 {
-    const kdi_loss_words words = {.error = error,
-                                  .in = 2,
-                                  .logits = "the specialist's classes",
-                                  .targets = "targets",
-                                  .values = "targets.values"};
+    const kdi_loss_words words = {
+        .error = error, .in = 2, .logits = "all of them", .targets = name, .values = values};
     kd_status status = kdi_base_check_size(n, "n", 3, error);
     if (status == KD_OK) {
-        status = kdi_loss_read_targets(known, given, n, s->k, &words);
+        status = kdi_loss_read_targets(known, given, n, k, &words);
     }
-    if (status == KD_OK && known->kind == KD_TARGET_TOPK) {
-        status = kdi_base_fail(error, KD_ERR_KIND, 2,
-                               "targets.kind is %i, KD_TARGET_TOPK, which does not say all classes",
-                               (int64_t)known->kind);
+    if (status != KD_OK) {
+        return status;
     }
-    known->k = s->k;
-    if (status == KD_OK) {
-        status = kdi_loss_check_targets(known, n, "targets", error);
-        kdi_base_blame(error, status ? 2 : 0);
+    if (known->kind == KD_TARGET_TOPK) {
+        return kdi_base_fail(error, KD_ERR_KIND, 2,
+                             "%s.kind is %i, KD_TARGET_TOPK, which does not say all classes", name,
+                             (int64_t)known->kind);
+    }
+    known->k = k;
+    status = kdi_loss_check_targets(known, n, name, error);
+    if (status != KD_OK) {
+        kdi_base_blame(error, 2);
     }
     return status;
 }
@@ -108,7 +115,8 @@ kd_status kd_specialist_targets(const kd_specialist *specialist, const kd_target
     kd_status status = specialist ? kdi_base_open_out(out_targets, "out_targets", 5, error)
                                   : kdi_base_fail(error, KD_ERR_NULL, 1, "specialist is NULL");
     if (status == KD_OK) {
-        status = read_targets(specialist, targets, n, &known, error);
+        status = kdi_specialist_read_targets(&known, targets, n, specialist->k, "targets",
+                                             "targets.values", error);
     }
     if (status == KD_OK && !values) {
         status = kdi_base_fail(error, KD_ERR_NULL, 4, "values is NULL");
@@ -194,6 +202,11 @@ kd_status kd_specialist_order(const kd_specialist *specialist, const int32_t *la
     if (!out_order || !out_n) {
         return kdi_base_fail(error, KD_ERR_NULL, out_order ? 7 : 6, "%s is NULL",
                              out_order ? "out_n" : "out_order");
+    }
+    kdi_span from = {labels, 1, n, n, sizeof *labels};
+    kdi_span to = {out_order, 1, 2 * n, 2 * n, sizeof *out_order};
+    if (kdi_base_overlap(from, to)) {
+        return kdi_base_fail(error, KD_ERR_OVERLAP, 6, "out_order overlaps labels");
     }
     bool dustbin = kdi_specialist_has_dustbin(specialist);
     size_t own, others;

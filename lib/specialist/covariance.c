@@ -2,7 +2,6 @@
 /* How a generalist's predictions vary together, gathered case by case. */
 #include "specialist/parts.h"
 
-#include "loss/loss.h"
 #include "specialist/covariance.h"
 
 #include <math.h>
@@ -68,33 +67,16 @@ void kd_covariance_destroy(kd_covariance *covariance)
 static kd_status check(const kd_covariance *c, const kd_targets *given, size_t n, kd_targets *known,
                        kd_error *error)
 {
-    const kdi_loss_words words = {.error = error,
-                                  .in = 2,
-                                  .logits = "the covariance's classes",
-                                  .targets = "predictions",
-                                  .values = "predictions.values"};
     if (!c) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "covariance is NULL");
     }
-    kd_status status = kdi_base_check_size(n, "n", 3, error);
-    if (status == KD_OK) {
-        status = kdi_loss_read_targets(known, given, n, c->k, &words);
-    }
-    if (status == KD_OK && known->kind == KD_TARGET_TOPK) {
-        status = kdi_base_fail(error, KD_ERR_KIND, 2,
-                               "predictions.kind is %i, KD_TARGET_TOPK, which does not say all",
-                               (int64_t)known->kind);
-    }
-    bool given_t = status == KD_OK && known->kind == KD_TARGET_PROBABILITIES;
-    if (given_t && known->temperature != 0.0f && known->temperature != 1.0f) {
-        status = kdi_base_fail(error, KD_ERR_RETEMPER, 2,
-                               "predictions.temperature is %g; probabilities are needed at 1",
-                               (double)known->temperature);
-    }
-    known->k = c->k;
-    if (status == KD_OK) {
-        status = kdi_loss_check_targets(known, n, "predictions", error);
-        kdi_base_blame(error, status ? 2 : 0);
+    kd_status status = kdi_specialist_read_targets(known, given, n, c->k, "predictions",
+                                                   "predictions.values", error);
+    bool fixed = status == KD_OK && known->kind == KD_TARGET_PROBABILITIES;
+    if (fixed && known->temperature != 0.0f && known->temperature != 1.0f) {
+        return kdi_base_fail(error, KD_ERR_RETEMPER, 2,
+                             "predictions.temperature is %g; probabilities are needed at 1",
+                             (double)known->temperature);
     }
     return status;
 }

@@ -5,6 +5,7 @@
 #include "loss/loss.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- at the door ---- */
 
@@ -80,15 +81,17 @@ static kd_status check_in(kd_merge_in *in, kd_error *error)
 
 static kd_status check_scratch(const kd_merge_in *in, kd_error *error)
 {
+    size_t bytes;
+    size_t threads = kdi_ctx_threads(in->context);
+    size_t each = in->k + in->m;
     if (!in->scratch) {
         return kdi_base_fail(error, KD_ERR_NULL, 2, "in.scratch is NULL");
     }
-    size_t due = KDI_MERGE_SCRATCH * in->k * kdi_ctx_threads(in->context);
-    if (in->scratch_doubles < due) {
-        return kdi_base_fail(error, KD_ERR_WORKSPACE, 2, "in.scratch_doubles is %z; due are %z",
-                             in->scratch_doubles, due);
+    if (in->scratch_doubles / threads / KDI_MERGE_SCRATCH(in->m) < each) {
+        return kdi_base_fail(error, KD_ERR_WORKSPACE, 2,
+                             "in.scratch_doubles is %z; due are %z times %z for each of %z threads",
+                             in->scratch_doubles, each, KDI_MERGE_SCRATCH(in->m), threads);
     }
-    size_t bytes;
     if (!kdi_base_mul(in->scratch_doubles, sizeof(double), &bytes) || bytes > PTRDIFF_MAX) {
         return kdi_base_fail(error, KD_ERR_TOO_LARGE, 2, "in.scratch_doubles is %z: too many bytes",
                              in->scratch_doubles);
@@ -158,19 +161,16 @@ void kdi_merge_find_active(const float *p, size_t k, size_t best,
     }
 }
 
-/* The case, and who is active for it; `room` has KDI_MERGE_SCRATCH k doubles. */
+/* The case, and who is active for it. */
 static void open_case(const kdi_merge_job *job, size_t row, double *room, kdi_merge_case *c)
 {
     const kd_merge_in *in = &job->in;
-    size_t k = in->k;
     bool active[KD_MAX_MEMBERS];
-    *c = (kdi_merge_case){.k = k, .generalist = in->generalist + row * in->stride};
-    c->a = room;
-    c->q = room + k;
-    c->z = room + 2 * k;
-    c->slope = room + 3 * k;
-    c->class = room + 4 * k;
-    kdi_merge_find_active(c->generalist, k, job->options.best, in->specialists, in->m, active);
+    c->k = in->k;
+    c->generalist = in->generalist + row * in->stride;
+    c->scale = kdi_merge_scale(c->generalist, c->k);
+    kdi_merge_find_active(c->generalist, c->k, job->options.best, in->specialists, in->m, active);
+    c->m = 0;
     for (size_t m = 0; m < in->m; m++) {
         if (active[m]) {
             const kd_specialist *s = in->specialists[m];
@@ -178,27 +178,31 @@ static void open_case(const kdi_merge_job *job, size_t row, double *room, kdi_me
             c->answers[c->m++] = in->answers[m] + row * kdi_specialist_outputs(s);
         }
     }
+    c->weight = 1.0 + (double)c->m;
+    c->class = room;
+    c->a = room + c->k;
+    c->q = c->a + c->k;
+    c->next = c->q + c->k;
+    c->move = c->next + c->k;
+    c->in = c->move + c->k;
+    c->matrix = c->in + c->m * c->k;
+    c->d = c->matrix + c->m * c->m;
+    c->ratio = c->d + c->m;
+    c->u = c->ratio + c->m;
+    c->side = c->u + c->m;
 }
 
 /* q of all classes; those of the last cell share it as the generalist has it, or equally. */
 static void write_case(const kdi_merge_case *c, float *q)
 {
-    double scale = kdi_merge_scale(c->generalist, c->k);
-    double rest = 0.0;
     size_t cell = 0;
     size_t known = c->cells - (c->rest > 0);
-    for (size_t i = 0; i < c->k && c->rest > 0; i++) {
-        bool own = cell < known && (size_t)c->class[cell] == i;
-        rest += own ? 0.0 : scale * (double)c->generalist[i];
-        cell += own;
-    }
-    cell = 0;
     for (size_t i = 0; i < c->k; i++) {
         if (cell < known && (size_t)c->class[cell] == i) {
             q[i] = (float)c->q[cell++];
         } else {
-            double share =
-                rest > 0.0 ? scale * (double)c->generalist[i] / rest : 1.0 / (double)c->rest;
+            double p = c->scale * (double)c->generalist[i];
+            double share = c->p_rest > 0.0 ? p / c->p_rest : 1.0 / (double)c->rest;
             q[i] = (float)(c->q[known] * share);
         }
     }
@@ -207,8 +211,9 @@ static void write_case(const kdi_merge_case *c, float *q)
 static void run_case(const kdi_merge_job *job, size_t row, double *room)
 {
     kdi_merge_case c;
+    float *q = job->out.q + row * job->out.stride;
     open_case(job, row, room, &c);
-    uint32_t steps = kdi_merge_solve(&c, &job->options);
+    uint32_t steps = c.m > 0 ? kdi_merge_solve(&c, &job->options) : 0;
     if (job->out.active) {
         job->out.active[row] = (uint32_t)c.m;
     }
@@ -216,9 +221,13 @@ static void run_case(const kdi_merge_job *job, size_t row, double *room)
         job->out.steps[row] = steps;
     }
     if (job->out.objectives) {
-        job->out.objectives[row] = kdi_merge_objective(&c);
+        job->out.objectives[row] = c.m > 0 ? kdi_merge_objective(&c) : 0.0;
     }
-    write_case(&c, job->out.q + row * job->out.stride);
+    if (c.m > 0) {
+        write_case(&c, q);
+    } else if (q != c.generalist) {
+        memcpy(q, c.generalist, c.k * sizeof *q);
+    }
 }
 
 /* ---- a batch ---- */
@@ -228,7 +237,8 @@ enum { CASES = 16 /* that one task merges */ };
 static void run_task(void *user, size_t task, size_t worker)
 {
     const kdi_merge_job *job = user;
-    double *room = job->in.scratch + worker * KDI_MERGE_SCRATCH * job->in.k;
+    double *room =
+        job->in.scratch + worker * (job->in.k + job->in.m) * KDI_MERGE_SCRATCH(job->in.m);
     size_t end = (task + 1) * CASES < job->in.n ? (task + 1) * CASES : job->in.n;
     for (size_t row = task * CASES; row < end; row++) {
         run_case(job, row, room);
@@ -239,6 +249,22 @@ void kdi_merge_run(const kdi_merge_job *job)
 {
     kdi_merge_job copy = *job;
     kdi_ctx_run(job->in.context, (job->in.n + CASES - 1) / CASES, run_task, &copy);
+}
+
+/* Whether an active specialist's answer is a distribution. */
+static kd_status check_answer(const kd_merge_in *in, size_t row, size_t m, kd_error *error)
+{
+    kd_targets answer = KD_TARGETS_INIT;
+    answer.kind = KD_TARGET_PROBABILITIES;
+    answer.k = kdi_specialist_outputs(in->specialists[m]);
+    answer.values = in->answers[m] + row * answer.k;
+    kd_status status = kdi_loss_check_targets(&answer, 1, "", NULL);
+    if (status != KD_OK) {
+        char name[64];
+        kdi_base_say(name, sizeof name, "case %z, in.answers[%z]", row, m);
+        return kdi_loss_check_targets(&answer, 1, name, error);
+    }
+    return KD_OK;
 }
 
 /* Whether every row that will be read is a distribution. */
@@ -256,13 +282,7 @@ static kd_status check_rows(const kdi_merge_job *job, kd_error *error)
         kdi_merge_find_active(in->generalist + row * in->stride, in->k, job->options.best,
                               in->specialists, in->m, active);
         for (size_t m = 0; status == KD_OK && m < in->m; m++) {
-            char name[64];
-            kdi_base_say(name, sizeof name, "case %z, in.answers[%z]", row, m);
-            rows.k = rows.stride = kdi_specialist_outputs(in->specialists[m]);
-            rows.values = in->answers[m] + row * rows.k;
-            if (active[m]) {
-                status = kdi_loss_check_targets(&rows, 1, name, error);
-            }
+            status = active[m] ? check_answer(in, row, m, error) : KD_OK;
         }
     }
     if (status != KD_OK) {

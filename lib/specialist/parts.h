@@ -19,6 +19,14 @@ struct kd_specialist {
     bool corrected;
 };
 
+/**
+ * Reads and checks a host's targets of n cases and k classes, its second argument; of any kind but
+ * TOPK. `name` and `values` are the words for them and for their values.
+ */
+kd_status kdi_specialist_read_targets(kd_targets *known, const kd_targets *given, size_t n,
+                                      size_t k, const char *name, const char *values,
+                                      kd_error *error);
+
 /** Whether some class is none of its own. */
 static inline bool kdi_specialist_has_dustbin(const kd_specialist *s)
 {
@@ -33,21 +41,31 @@ static inline bool kdi_specialist_knows(const kd_specialist *s, size_t class)
 
 /**
  * One case of eq. 5, in cells: one for each class that an active specialist knows, and behind them
- * one for all other classes together, which keep the generalist's proportions.
+ * one for all other classes together, which keep the generalist's proportions. Arrays are room of
+ * the host's.
  */
 typedef struct kdi_merge_case {
     size_t k;
     const float *generalist;                     /**< [k] */
+    double scale;                                /**< Makes their sum 1. */
     size_t m;                                    /**< Active specialists. */
+    double weight;                               /**< C = 1 + m. */
     const kd_specialist *active[KD_MAX_MEMBERS]; /**< [m] */
     const float *answers[KD_MAX_MEMBERS];        /**< [m], each [outputs] */
     size_t cells;
-    size_t rest;   /**< Classes in the last cell; 0 = it is a class like the others. */
-    double *class; /**< [cells] which one; not of the last cell if `rest` is not 0. */
-    double *a;     /**< [cells] what speaks of a cell alone. */
-    double *q;     /**< [cells] */
-    double *z;     /**< [cells] for descent: the logits, */
-    double *slope; /**< [cells] and the gradient by them. */
+    size_t rest;    /**< Classes in the last cell; 0 = it is a class like the others. */
+    double p_rest;  /**< The generalist's for them. */
+    double *class;  /**< [cells] which one; not of the last cell if `rest` is not 0. */
+    double *a;      /**< [cells] what speaks of a cell alone. */
+    double *q;      /**< [cells] */
+    double *next;   /**< [cells] the q of the next step. */
+    double *move;   /**< [cells] for descent: its direction. */
+    double *in;     /**< [m,k] 1 for a cell in a dustbin, else 0. */
+    double *d;      /**< [m] a dustbin's probability. */
+    double *ratio;  /**< [m] d_m / Q_m. */
+    double *u;      /**< [m], */
+    double *side;   /**< [m] and */
+    double *matrix; /**< [m,m] for descent. */
 } kdi_merge_case;
 
 /** Solves it, into q; returns the steps that it took. */

@@ -24,8 +24,8 @@ typedef struct kdi_merge_job {
     kd_merge_out out;
 } kdi_merge_job;
 
-/** Doubles of scratch for each class and thread. */
-#define KDI_MERGE_SCRATCH 5
+/** Times k + m: doubles of scratch for each thread, to merge answers of m specialists. */
+#define KDI_MERGE_SCRATCH(m) ((m) + 5)
 
 /** Reads the options of a merge of k classes; NULL = defaults. */
 kd_status kdi_merge_read_options(kd_merge_options *known, const kd_merge_options *given, size_t k,

@@ -30,7 +30,6 @@ typedef struct panel {
     uint32_t *rows;      /* [batch] cases for which a specialist is active */
     float *x;            /* [batch,inputs] of these */
     double *scratch;     /* of the merge */
-    size_t scratch_doubles;
     void *block;
     size_t block_size;
 } panel;
@@ -80,8 +79,8 @@ static void lay_out(panel *all, const kd_teacher_workspace *ws, kdi_arena *arena
     all->active = take(arena, batch, t->m, sizeof *all->active);
     all->rows = take(arena, batch, 1, sizeof *all->rows);
     all->x = take(arena, batch, t->head.inputs, sizeof *all->x);
-    all->scratch = take(arena, KDI_MERGE_SCRATCH * threads, t->head.k, sizeof *all->scratch);
-    all->scratch_doubles = KDI_MERGE_SCRATCH * threads * t->head.k;
+    all->scratch =
+        take(arena, KDI_MERGE_SCRATCH(t->m) * threads, t->head.k + t->m, sizeof *all->scratch);
 }
 
 static kd_status open_nets(kd_teacher_workspace *ws, panel *all, kd_error *error)
@@ -204,7 +203,6 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     job.in.answers = (const float *const *)all->answers;
     job.in.context = ws->context;
     job.in.scratch = all->scratch;
-    job.in.scratch_doubles = all->scratch_doubles;
     job.out.q = out;
     job.out.stride = t->head.k;
     kdi_merge_run(&job);
