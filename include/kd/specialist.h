@@ -134,14 +134,14 @@ typedef struct kd_merge_in {
         sizeof(kd_merge_in), 0, 0, NULL, 0, 0, NULL, NULL, NULL, NULL, 0                           \
     }
 
-/** What kd_merge writes. Set the pointers that you want filled. */
+/** What kd_merge writes. */
 typedef struct kd_merge_out {
     size_t struct_size;
-    float *q;           /**< [n,k] probabilities at T = 1; needed. May be `generalist` itself. */
+    float *q;           /**< [n,k] probabilities at T = 1. May be `generalist` itself. */
     size_t stride;      /**< Floats from row to row; 0 = k. */
-    uint32_t *active;   /**< [n] how many specialists were active. */
-    uint32_t *steps;    /**< [n] steps that were taken; options.steps if it did not end before. */
-    double *objectives; /**< [n] E(q) in nats. */
+    uint32_t *active;   /**< [n] how many specialists were active; or NULL. */
+    uint32_t *steps;    /**< [n] steps taken, options.steps if it did not end before; or NULL. */
+    double *objectives; /**< [n] E(q) in nats; or NULL. */
 } kd_merge_out;
 
 /** Output to fill in. */
@@ -174,8 +174,8 @@ KD_API kd_status kd_covariance_create(kd_context *context, size_t k, kd_covarian
  * probabilities must be of temperature 1, or 0 = unknown.
  * @param n cases, 1..INT32_MAX.
  * @param error words for a failure, or NULL; then nothing was added.
- * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _KIND, _TEMPERATURE, _RETEMPER, _SHAPE,
- * _PROBABILITY, _NOT_FINITE, _SUPPORT.
+ * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _KIND, _VALUE (fields of TOPK), _TEMPERATURE,
+ * _RETEMPER, _SHAPE, _PROBABILITY, _NOT_FINITE, _SUPPORT.
  *
  * Ownership: Borrowed for the call. Threads: alone with it. Cost: O(n k^2), allocates nothing.
  */
@@ -279,8 +279,8 @@ KD_API kd_status kd_specialist_labels(const kd_specialist *specialist, const int
  * @param values [n,outputs], where the new targets go.
  * @param out_targets describes them: kind and temperature as before, outputs for k.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _KIND, _TEMPERATURE, _SHAPE, _PROBABILITY,
- * _NOT_FINITE, _SUPPORT, _OVERLAP.
+ * @return KD_ERR_NULL, _STRUCT, _SIZE, _TOO_LARGE, _KIND, _VALUE (fields of TOPK), _TEMPERATURE,
+ * _SHAPE, _PROBABILITY, _NOT_FINITE, _SUPPORT, _OVERLAP.
  *
  * Ownership: Borrowed for the call; out_targets points to `values`. Threads: any. Cost: O(n k),
  * allocates nothing.

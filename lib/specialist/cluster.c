@@ -175,7 +175,7 @@ static double run(kmeans *km, const kd_covariance *c, const kd_cluster_options *
     double least = INFINITY;
     for (size_t i = 0; i < km->k; i++) {
         for (size_t j = 0; j < km->k; j++) {
-            km->columns[i * km->k + j] = kdi_covariance_at(c, i, j);
+            km->columns[i * km->k + j] = kdi_specialist_covariance(c, i, j);
         }
     }
     for (uint32_t try = 0; try < o->tries; try++) {
@@ -192,7 +192,7 @@ kd_status kd_covariance_cluster(const kd_covariance *covariance, const kd_cluste
                                 uint32_t *out_classes, double *out_inertia, kd_error *error)
 {
     kd_cluster_options o = KD_CLUSTER_OPTIONS_INIT;
-    kd_status status = kdi_covariance_check(covariance, error);
+    kd_status status = kdi_specialist_has_cases(covariance, error);
     if (status == KD_OK) {
         status = read_options(&o, options, covariance->k, error);
     }

@@ -6,6 +6,17 @@
 
 #include <math.h>
 
+static void lay_out(kd_covariance *c, kdi_arena *arena)
+{
+    size_t pairs;
+    size_t even = c->k % 2 ? (c->k + 1) / 2 : c->k / 2;
+    size_t odd = c->k % 2 ? c->k : c->k + 1;
+    arena->overflow = arena->overflow || !kdi_base_mul(even, odd, &pairs);
+    c->products = arena->overflow ? NULL : kdi_base_take(arena, pairs, sizeof *c->products);
+    c->sums = kdi_base_take(arena, c->k, sizeof *c->sums);
+    c->row = kdi_base_take(arena, c->k, sizeof *c->row);
+}
+
 kd_status kd_covariance_create(kd_context *context, size_t k, kd_covariance **out_covariance,
                                kd_error *error)
 {
@@ -22,7 +33,7 @@ kd_status kd_covariance_create(kd_context *context, size_t k, kd_covariance **ou
     }
     kdi_arena measure = {0};
     kd_covariance sizes = {.k = k};
-    kdi_covariance_lay_out(&sizes, &measure);
+    lay_out(&sizes, &measure);
     if (measure.overflow || measure.used > PTRDIFF_MAX) {
         return kdi_base_fail(error, KD_ERR_TOO_LARGE, 2, "%z classes squared are too many bytes",
                              k);
@@ -37,20 +48,9 @@ kd_status kd_covariance_create(kd_context *context, size_t k, kd_covariance **ou
     kdi_arena place = {.base = block};
     *c = (kd_covariance){
         .context = kdi_ctx_retain(context), .k = k, .block = block, .block_size = measure.used};
-    kdi_covariance_lay_out(c, &place);
+    lay_out(c, &place);
     *out_covariance = c;
     return KD_OK;
-}
-
-void kdi_covariance_lay_out(kd_covariance *c, kdi_arena *arena)
-{
-    size_t pairs;
-    size_t even = c->k % 2 ? (c->k + 1) / 2 : c->k / 2;
-    size_t odd = c->k % 2 ? c->k : c->k + 1;
-    arena->overflow = arena->overflow || !kdi_base_mul(even, odd, &pairs);
-    c->products = arena->overflow ? NULL : kdi_base_take(arena, pairs, sizeof *c->products);
-    c->sums = kdi_base_take(arena, c->k, sizeof *c->sums);
-    c->row = kdi_base_take(arena, c->k, sizeof *c->row);
 }
 
 void kd_covariance_destroy(kd_covariance *covariance)
@@ -129,7 +129,7 @@ kd_status kd_covariance_add(kd_covariance *covariance, const kd_targets *predict
     return KD_OK;
 }
 
-double kdi_covariance_at(const kd_covariance *c, size_t i, size_t j)
+double kdi_specialist_covariance(const kd_covariance *c, size_t i, size_t j)
 {
     size_t high = i > j ? i : j;
     size_t low = i > j ? j : i;
@@ -138,7 +138,7 @@ double kdi_covariance_at(const kd_covariance *c, size_t i, size_t j)
     return product / n - c->sums[high] / n * (c->sums[low] / n);
 }
 
-kd_status kdi_covariance_check(const kd_covariance *c, kd_error *error)
+kd_status kdi_specialist_has_cases(const kd_covariance *c, kd_error *error)
 {
     if (!c) {
         return kdi_base_fail(error, KD_ERR_NULL, 1, "covariance is NULL");
@@ -148,13 +148,13 @@ kd_status kdi_covariance_check(const kd_covariance *c, kd_error *error)
 
 kd_status kd_covariance_get(const kd_covariance *covariance, double *out_values, kd_error *error)
 {
-    kd_status status = kdi_covariance_check(covariance, error);
+    kd_status status = kdi_specialist_has_cases(covariance, error);
     if (status == KD_OK && !out_values) {
         status = kdi_base_fail(error, KD_ERR_NULL, 2, "out_values is NULL");
     }
     for (size_t i = 0; status == KD_OK && i < covariance->k; i++) {
         for (size_t j = 0; j < covariance->k; j++) {
-            out_values[i * covariance->k + j] = kdi_covariance_at(covariance, i, j);
+            out_values[i * covariance->k + j] = kdi_specialist_covariance(covariance, i, j);
         }
     }
     return status;

@@ -18,13 +18,10 @@ struct kd_covariance {
     size_t block_size;
 };
 
-/** Lays its arrays out. */
-void kdi_covariance_lay_out(kd_covariance *c, kdi_arena *arena);
-
 /** KD_OK if it has a case. */
-kd_status kdi_covariance_check(const kd_covariance *c, kd_error *error);
+kd_status kdi_specialist_has_cases(const kd_covariance *c, kd_error *error);
 
 /** One entry. */
-double kdi_covariance_at(const kd_covariance *c, size_t i, size_t j);
+double kdi_specialist_covariance(const kd_covariance *c, size_t i, size_t j);
 
 #endif

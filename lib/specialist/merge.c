@@ -9,8 +9,8 @@
 
 /* ---- at the door ---- */
 
-kd_status kdi_merge_read_options(kd_merge_options *known, const kd_merge_options *given, size_t k,
-                                 int argument, kd_error *error)
+kd_status kdi_specialist_read_merge(kd_merge_options *known, const kd_merge_options *given,
+                                    size_t k, int argument, kd_error *error)
 {
     *known = (kd_merge_options)KD_MERGE_OPTIONS_INIT;
     kd_status status =
@@ -146,8 +146,8 @@ static size_t next_best(const float *p, size_t k, size_t last)
     return best;
 }
 
-void kdi_merge_find_active(const float *p, size_t k, size_t best,
-                           const kd_specialist *const *specialists, size_t m, bool *out_active)
+void kdi_specialist_find_active(const float *p, size_t k, size_t best,
+                                const kd_specialist *const *specialists, size_t m, bool *out_active)
 {
     size_t class = k;
     for (size_t i = 0; i < m; i++) {
@@ -168,8 +168,9 @@ static void open_case(const kdi_merge_job *job, size_t row, double *room, kdi_me
     bool active[KD_MAX_MEMBERS];
     c->k = in->k;
     c->generalist = in->generalist + row * in->stride;
-    c->scale = kdi_merge_scale(c->generalist, c->k);
-    kdi_merge_find_active(c->generalist, c->k, job->options.best, in->specialists, in->m, active);
+    c->scale = kdi_specialist_scale(c->generalist, c->k);
+    kdi_specialist_find_active(c->generalist, c->k, job->options.best, in->specialists, in->m,
+                               active);
     c->m = 0;
     for (size_t m = 0; m < in->m; m++) {
         if (active[m]) {
@@ -213,7 +214,7 @@ static void run_case(const kdi_merge_job *job, size_t row, double *room)
     kdi_merge_case c;
     float *q = job->out.q + row * job->out.stride;
     open_case(job, row, room, &c);
-    uint32_t steps = c.m > 0 ? kdi_merge_solve(&c, &job->options) : 0;
+    uint32_t steps = c.m > 0 ? kdi_specialist_solve(&c, &job->options) : 0;
     if (job->out.active) {
         job->out.active[row] = (uint32_t)c.m;
     }
@@ -221,7 +222,7 @@ static void run_case(const kdi_merge_job *job, size_t row, double *room)
         job->out.steps[row] = steps;
     }
     if (job->out.objectives) {
-        job->out.objectives[row] = c.m > 0 ? kdi_merge_objective(&c) : 0.0;
+        job->out.objectives[row] = c.m > 0 ? kdi_specialist_objective(&c) : 0.0;
     }
     if (c.m > 0) {
         write_case(&c, q);
@@ -245,10 +246,9 @@ static void run_task(void *user, size_t task, size_t worker)
     }
 }
 
-void kdi_merge_run(const kdi_merge_job *job)
+void kdi_specialist_merge(kdi_merge_job *job)
 {
-    kdi_merge_job copy = *job;
-    kdi_ctx_run(job->in.context, (job->in.n + CASES - 1) / CASES, run_task, &copy);
+    kdi_ctx_run(job->in.context, (job->in.n + CASES - 1) / CASES, run_task, job);
 }
 
 /* Whether an active specialist's answer is a distribution. */
@@ -279,8 +279,8 @@ static kd_status check_rows(const kdi_merge_job *job, kd_error *error)
     kd_status status = kdi_loss_check_targets(&rows, in->n, "in.generalist", error);
     for (size_t row = 0; status == KD_OK && row < in->n; row++) {
         bool active[KD_MAX_MEMBERS];
-        kdi_merge_find_active(in->generalist + row * in->stride, in->k, job->options.best,
-                              in->specialists, in->m, active);
+        kdi_specialist_find_active(in->generalist + row * in->stride, in->k, job->options.best,
+                                   in->specialists, in->m, active);
         for (size_t m = 0; status == KD_OK && m < in->m; m++) {
             status = active[m] ? check_answer(in, row, m, error) : KD_OK;
         }
@@ -303,7 +303,7 @@ kd_status kd_merge(const kd_merge_options *options, const kd_merge_in *in, kd_me
         status = check_in(&job.in, error);
     }
     if (status == KD_OK) {
-        status = kdi_merge_read_options(&job.options, options, job.in.k, 1, error);
+        status = kdi_specialist_read_merge(&job.options, options, job.in.k, 1, error);
     }
     if (status == KD_OK) {
         status = kdi_loss_check_matrix(job.out.q, job.in.n, job.in.k, &job.out.stride, "out.q", 3,
@@ -319,7 +319,7 @@ kd_status kd_merge(const kd_merge_options *options, const kd_merge_in *in, kd_me
         status = check_rows(&job, error);
     }
     if (status == KD_OK) {
-        kdi_merge_run(&job);
+        kdi_specialist_merge(&job);
     }
     return status;
 }

@@ -69,12 +69,12 @@ typedef struct kdi_merge_case {
 } kdi_merge_case;
 
 /** Solves it, into q; returns the steps that it took. */
-uint32_t kdi_merge_solve(kdi_merge_case *c, const kd_merge_options *options);
+uint32_t kdi_specialist_solve(kdi_merge_case *c, const kd_merge_options *options);
 
 /** E(q). */
-double kdi_merge_objective(const kdi_merge_case *c);
+double kdi_specialist_objective(const kdi_merge_case *c);
 
 /** What makes the sum of n probabilities 1. */
-double kdi_merge_scale(const float *p, size_t n);
+double kdi_specialist_scale(const float *p, size_t n);
 
 #endif

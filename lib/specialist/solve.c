@@ -20,7 +20,7 @@
 /* Shorter steps of a descent, each a quarter of the one before. */
 #define QUARTERS 10
 
-double kdi_merge_scale(const float *p, size_t n)
+double kdi_specialist_scale(const float *p, size_t n)
 {
     double sum = 0.0;
     for (size_t i = 0; i < n; i++) {
@@ -71,7 +71,7 @@ static void make_cells(kdi_merge_case *c)
 static void add_answer(kdi_merge_case *c, size_t m)
 {
     const kd_specialist *s = c->active[m];
-    double scale = kdi_merge_scale(c->answers[m], kdi_specialist_outputs(s));
+    double scale = kdi_specialist_scale(c->answers[m], kdi_specialist_outputs(s));
     double *in = c->in + m * c->k;
     c->d[m] = kdi_specialist_has_dustbin(s) ? scale * (double)c->answers[m][s->n] : 0.0;
     for (size_t cell = 0; cell < c->cells; cell++) {
@@ -297,7 +297,7 @@ static uint32_t descend(kdi_merge_case *c, const kd_merge_options *o)
     return step;
 }
 
-uint32_t kdi_merge_solve(kdi_merge_case *c, const kd_merge_options *options)
+uint32_t kdi_specialist_solve(kdi_merge_case *c, const kd_merge_options *options)
 {
     make_cells(c);
     for (size_t m = 0; m < c->m; m++) {
@@ -315,7 +315,7 @@ static double p_log_p(double p)
     return p > 0.0 ? p * log(p) : 0.0;
 }
 
-double kdi_merge_objective(const kdi_merge_case *c)
+double kdi_specialist_objective(const kdi_merge_case *c)
 {
     double sum = p_log_p(c->p_rest);
     for (size_t cell = 0; cell < c->cells - (c->rest > 0); cell++) {
@@ -323,7 +323,7 @@ double kdi_merge_objective(const kdi_merge_case *c)
     }
     for (size_t m = 0; m < c->m; m++) {
         size_t outputs = kdi_specialist_outputs(c->active[m]);
-        double scale = kdi_merge_scale(c->answers[m], outputs);
+        double scale = kdi_specialist_scale(c->answers[m], outputs);
         for (size_t i = 0; i < outputs; i++) {
             sum += p_log_p(scale * (double)c->answers[m][i]);
         }

@@ -28,14 +28,15 @@ typedef struct kdi_merge_job {
 #define KDI_MERGE_SCRATCH(m) ((m) + 5)
 
 /** Reads the options of a merge of k classes; NULL = defaults. */
-kd_status kdi_merge_read_options(kd_merge_options *known, const kd_merge_options *given, size_t k,
-                                 int argument, kd_error *error);
+kd_status kdi_specialist_read_merge(kd_merge_options *known, const kd_merge_options *given,
+                                    size_t k, int argument, kd_error *error);
 
 /** Which of m specialists know one of the `best` most probable of k classes. */
-void kdi_merge_find_active(const float *p, size_t k, size_t best,
-                           const kd_specialist *const *specialists, size_t m, bool *out_active);
+void kdi_specialist_find_active(const float *p, size_t k, size_t best,
+                                const kd_specialist *const *specialists, size_t m,
+                                bool *out_active);
 
 /** Merges. */
-void kdi_merge_run(const kdi_merge_job *job);
+void kdi_specialist_merge(kdi_merge_job *job);
 
 #endif

@@ -142,9 +142,9 @@ static kd_status ask_generalist(kd_teacher_workspace *ws, const kd_batch *batch,
         status = kdi_teacher_soften(&said, all->p, batch->n, 1.0f, error);
     }
     for (size_t i = 0; status == KD_OK && i < batch->n; i++) {
-        kdi_merge_find_active(all->p + i * t->head.k, t->head.k, t->options.best,
-                              (const kd_specialist *const *)t->specialists, t->m,
-                              all->active + i * t->m);
+        kdi_specialist_find_active(all->p + i * t->head.k, t->head.k, t->options.best,
+                                   (const kd_specialist *const *)t->specialists, t->m,
+                                   all->active + i * t->m);
     }
     return status;
 }
@@ -205,7 +205,7 @@ static kd_status ask(kd_teacher_workspace *ws, const kd_batch *batch, float temp
     job.in.scratch = all->scratch;
     job.out.q = out;
     job.out.stride = t->head.k;
-    kdi_merge_run(&job);
+    kdi_specialist_merge(&job);
     for (size_t i = 0; i < batch->n * t->head.k; i++) {
         out[i] = (float)log((double)out[i]);
     }
@@ -324,7 +324,7 @@ kd_status kd_teacher_from_specialists(kd_teacher *generalist, kd_specialist *con
     kd_teacher *teacher;
     kd_status status = check(generalist, specialists, m, &inputs, error);
     if (status == KD_OK) {
-        status = kdi_merge_read_options(&known, options, generalist->k, 4, error);
+        status = kdi_specialist_read_merge(&known, options, generalist->k, 4, error);
     }
     if (status == KD_OK) {
         status = kdi_teacher_new(generalist->context, sizeof(specialists_teacher), &ops, &teacher,

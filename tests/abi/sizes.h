@@ -28,11 +28,15 @@ typedef struct filled {
     kd_cache_info cache_info;
     kd_cache_options cache_options;
     kd_callback_options callback_options;
+    kd_cluster_options cluster_options;
     kd_context_options context_options;
     kd_distiller_options distiller_options;
     kd_ensemble_in ensemble_in;
     kd_loss_in loss_in;
     kd_loss_out loss_out;
+    kd_merge_in merge_in;
+    kd_merge_options merge_options;
+    kd_merge_out merge_out;
     kd_metrics_out metrics_out;
     kd_net_info net_info;
     kd_node node;
@@ -42,6 +46,7 @@ typedef struct filled {
     kd_reader reader;
     kd_report report, other_report;
     kd_schedule schedule;
+    kd_specialist_options specialist_options;
     kd_targets targets, got_targets;
     kd_term term;
     kd_training training;
@@ -59,6 +64,8 @@ typedef struct world {
     kd_optimizer *optimizer;
     kd_distiller *distiller;
     kd_cache *cache;
+    kd_covariance *covariance;
+    kd_specialist *specialists[1];
     filled own;
     /* Where the calls look; each is a struct in `own`, unless the test has put its own there. */
     kd_batch *batch;
@@ -66,11 +73,15 @@ typedef struct world {
     kd_cache_info *cache_info;
     kd_cache_options *cache_options;
     kd_callback_options *callback_options;
+    kd_cluster_options *cluster_options;
     kd_context_options *context_options;
     kd_distiller_options *distiller_options;
     kd_ensemble_in *ensemble_in;
     kd_loss_in *loss_in;
     kd_loss_out *loss_out;
+    kd_merge_in *merge_in;
+    kd_merge_options *merge_options;
+    kd_merge_out *merge_out;
     kd_metrics_out *metrics_out;
     kd_net_info *net_info;
     kd_node *node;
@@ -80,6 +91,7 @@ typedef struct world {
     kd_reader *reader;
     kd_report *report, *other_report;
     kd_schedule *schedule;
+    kd_specialist_options *specialist_options;
     kd_targets *targets, *got_targets;
     kd_term *term;
     kd_training *training;
@@ -119,7 +131,7 @@ typedef struct row_list {
     size_t count;
 } row_list;
 
-extern const row_list loss_rows, net_rows, distill_rows, file_rows;
+extern const row_list loss_rows, net_rows, distill_rows, file_rows, specialist_rows;
 
 /* A struct of this name as its ..._INIT makes it, and its size; NULL if there is none. */
 const void *world_init(const char *name, size_t *out_size);

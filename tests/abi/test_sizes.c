@@ -116,7 +116,7 @@ static size_t size_then(const row *r)
 
 static void for_rows(void (*check)(const row *r))
 {
-    const row_list *lists[] = {&loss_rows, &net_rows, &distill_rows, &file_rows};
+    const row_list *lists[] = {&loss_rows, &net_rows, &distill_rows, &file_rows, &specialist_rows};
     for (size_t l = 0; l < COUNT(lists); l++) {
         for (size_t i = 0; i < lists[l]->count; i++) {
             if (lists[l]->rows[i].kind != ERROR) {
@@ -220,7 +220,7 @@ static void check_words(const row *r)
 
 static const row *find(const char *function, const char *name)
 {
-    const row_list *lists[] = {&loss_rows, &net_rows, &distill_rows, &file_rows};
+    const row_list *lists[] = {&loss_rows, &net_rows, &distill_rows, &file_rows, &specialist_rows};
     for (size_t l = 0; l < COUNT(lists); l++) {
         for (size_t i = 0; i < lists[l]->count; i++) {
             const row *r = &lists[l]->rows[i];

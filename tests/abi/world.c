@@ -38,12 +38,16 @@ const void *world_init(const char *name, size_t *out_size)
     INIT(kd_cache_info, KD_CACHE_INFO_INIT)
     INIT(kd_cache_options, KD_CACHE_OPTIONS_INIT)
     INIT(kd_callback_options, KD_CALLBACK_OPTIONS_INIT)
+    INIT(kd_cluster_options, KD_CLUSTER_OPTIONS_INIT)
     INIT(kd_context_options, KD_CONTEXT_OPTIONS_INIT)
     INIT(kd_distiller_options, KD_DISTILLER_OPTIONS_INIT)
     INIT(kd_ensemble_in, KD_ENSEMBLE_IN_INIT)
     INIT(kd_error, KD_ERROR_INIT)
     INIT(kd_loss_in, KD_LOSS_IN_INIT)
     INIT(kd_loss_out, KD_LOSS_OUT_INIT)
+    INIT(kd_merge_in, KD_MERGE_IN_INIT)
+    INIT(kd_merge_options, KD_MERGE_OPTIONS_INIT)
+    INIT(kd_merge_out, KD_MERGE_OUT_INIT)
     INIT(kd_metrics_out, KD_METRICS_OUT_INIT)
     INIT(kd_net_info, KD_NET_INFO_INIT)
     INIT(kd_node, KD_NODE_INIT)
@@ -53,6 +57,7 @@ const void *world_init(const char *name, size_t *out_size)
     INIT(kd_reader, KD_READER_INIT)
     INIT(kd_report, KD_REPORT_INIT)
     INIT(kd_schedule, KD_SCHEDULE_INIT)
+    INIT(kd_specialist_options, KD_SPECIALIST_OPTIONS_INIT)
     INIT(kd_targets, KD_TARGETS_INIT)
     INIT(kd_term, KD_TERM_INIT)
     INIT(kd_training, KD_TRAINING_INIT)
@@ -204,11 +209,15 @@ static void start_structs(world *w)
     START(kd_cache_info, cache_info);
     START(kd_cache_options, cache_options);
     START(kd_callback_options, callback_options);
+    START(kd_cluster_options, cluster_options);
     START(kd_context_options, context_options);
     START(kd_distiller_options, distiller_options);
     START(kd_ensemble_in, ensemble_in);
     START(kd_loss_in, loss_in);
     START(kd_loss_out, loss_out);
+    START(kd_merge_in, merge_in);
+    START(kd_merge_options, merge_options);
+    START(kd_merge_out, merge_out);
     START(kd_metrics_out, metrics_out);
     START(kd_net_info, net_info);
     START(kd_node, node);
@@ -219,12 +228,57 @@ static void start_structs(world *w)
     START(kd_report, report);
     START(kd_report, other_report);
     START(kd_schedule, schedule);
+    START(kd_specialist_options, specialist_options);
     START(kd_targets, targets);
     START(kd_targets, got_targets);
     START(kd_term, term);
     START(kd_training, training);
     START(kd_workspace_options, workspace_options);
     START(kd_writer, writer);
+}
+
+/* A specialist of two of the classes, and answers to merge. */
+static void fill_specialists(world *w)
+{
+    static const uint32_t classes[2] = {2, 0};
+    static const float p[CASES * K] = {0.5f, 0.25f, 0.25f, 0.25f, 0.5f, 0.25f, 0.25f, 0.25f,
+                                       0.5f, 0.5f,  0.5f,  0,     0,    1,     0};
+    static const float *const answers[1] = {p};
+    static float q[CASES * K];
+    static double scratch[128], objectives[CASES];
+    static uint32_t active[CASES], steps[CASES];
+    filled *own = &w->own;
+    own->cluster_options.sets = 2;
+    own->cluster_options.classes = 2;
+    own->cluster_options.tries = 3;
+    own->cluster_options.rounds = 4;
+    own->cluster_options.seed = 5;
+    own->specialist_options.classes = classes;
+    own->specialist_options.n_classes = 2;
+    own->specialist_options.generalist = w->large;
+    own->specialist_options.k = K;
+    own->merge_options.kind = KD_MERGE_FIXED_POINT;
+    own->merge_options.steps = 3;
+    own->merge_options.best = 2;
+    own->merge_options.tolerance = 1e-6;
+    own->merge_in.n = CASES;
+    own->merge_in.k = K;
+    own->merge_in.generalist = p;
+    own->merge_in.stride = K;
+    own->merge_in.m = 1;
+    own->merge_in.specialists = (const kd_specialist *const *)w->specialists;
+    own->merge_in.answers = answers;
+    own->merge_in.scratch = scratch;
+    own->merge_in.scratch_doubles = sizeof scratch / sizeof scratch[0];
+    own->merge_out.q = q;
+    own->merge_out.stride = K;
+    own->merge_out.active = active;
+    own->merge_out.steps = steps;
+    own->merge_out.objectives = objectives;
+    memset(q, 0, sizeof q);
+    memset(active, 0, sizeof active);
+    memset(steps, 0, sizeof steps);
+    memset(objectives, 0, sizeof objectives);
 }
 
 static void ok(kd_status status, const kd_error *error)
@@ -259,6 +313,10 @@ static void start_objects(world *w)
     ok(kd_workspace_create(w->net, &own->workspace_options, &w->workspace, &e), &e);
     ok(kd_optimizer_create(w->net, &own->optimizer_options, &w->optimizer, &e), &e);
     ok(kd_distiller_create(w->net, w->teacher, &own->distiller_options, &w->distiller, &e), &e);
+    fill_specialists(w);
+    ok(kd_specialist_create(w->context, &own->specialist_options, &w->specialists[0], &e), &e);
+    ok(kd_covariance_create(w->context, K, &w->covariance, &e), &e);
+    ok(kd_covariance_add(w->covariance, &own->targets, CASES, &e), &e);
     own->training.distiller = w->distiller;
     own->training.epoch = 1;
     own->training.position = 2;

@@ -113,11 +113,11 @@ class Calls:
                 add(value, {"_TOO_LARGE"})
             if not buffer:
                 add("INT32_MAX", {"_MEMORY", "_TOO_LARGE"})
-        elif kind == "float":
+        elif kind in ("float", "double"):
             for value in FLOATS:
-                add(value, self.any)
+                add(value if kind == "float" else value.rstrip("f"), self.any)
             for value in NOT_FINITE:
-                add(value, self.listed)
+                add(f"({kind}){value}", self.listed)
         elif kind in self.api.enums:
             add("0", self.any)
             for value in ENUM:
@@ -190,7 +190,7 @@ def body(f, change, arguments, inside):
     elif f.returns == "void":
         gone = '' if arguments == 'NULL' else GONE.get(f.name, '')
         done = f"{call};\n    {gone}\n    return KD_OK;"
-    elif f.returns == "const char *":
+    elif f.returns.endswith("*"):
         done = f"return {call} ? KD_OK : KD_ERR_NULL;"
     else:
         done = f"(void){call};\n    return KD_OK;"

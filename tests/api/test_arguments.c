@@ -13,13 +13,15 @@ static uint64_t state_of(world *w)
     kd_net_info info = KD_NET_INFO_INIT;
     support_ok(kd_net_get_info(w->bare, &info, NULL), "kd_net_get_info");
     uint64_t hash = kd_hash(support_hash(w->net), &info, sizeof info);
+    hash ^= support_hash(kd_specialist_net(w->specialist));
     return kd_hash(hash, w->x, sizeof w->x + sizeof w->z + sizeof w->v);
 }
 
 static bool made_nothing(const world *w)
 {
     return !w->made.context && !w->made.net && !w->made.teacher && !w->made.workspace &&
-           !w->made.optimizer && !w->made.ask && !w->made.distiller && !w->made.cache;
+           !w->made.optimizer && !w->made.ask && !w->made.distiller && !w->made.cache &&
+           !w->made.covariance && !w->made.specialist;
 }
 
 /* Returns whether it went as it may; what did not is printed, so that one run shows all. */

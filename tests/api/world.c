@@ -182,6 +182,54 @@ static void make_handles(world *w)
     w->distiller_host = support_distiller(w->net, w->host, &d);
 }
 
+/* Specialists of a generalist that is as sure of all classes, in all cases. */
+static void make_specialists(world *w)
+{
+    kd_error e = KD_ERROR_INIT;
+    kd_specialist_options o = KD_SPECIALIST_OPTIONS_INIT;
+    SET(cluster_options, (kd_cluster_options)KD_CLUSTER_OPTIONS_INIT);
+    w->cluster_options.s.sets = w->cluster_options.s.classes = 2;
+    SET(specialist_options, o);
+    w->classes[0] = K - 1;
+    w->specialist_options.s.classes = w->classes;
+    w->specialist_options.s.n_classes = 2;
+    w->specialist_options.s.generalist = w->net;
+    support_ok(kd_covariance_create(w->context, K, &w->empty, &e), e.text);
+    support_ok(kd_covariance_create(w->context, K, &w->covariance, &e), e.text);
+    support_ok(kd_covariance_add(w->covariance, &w->targets.s, N, &e), e.text);
+    support_ok(kd_specialist_create(w->context, &w->specialist_options.s, &w->specialist, &e),
+               e.text);
+    o.classes = w->classes;
+    o.n_classes = 1;
+    o.k = K;
+    support_ok(kd_specialist_create(w->context, &o, &w->sure, &e), e.text);
+    w->specialists[0] = w->specialists[1] = w->specialist;
+    w->answers[0] = w->answers[1] = w->p;
+    for (size_t i = 0; i < COUNT(w->p); i++) {
+        w->p_all[i] = w->p[i] = 1.0f / K;
+    }
+}
+
+static void fill_merge(world *w)
+{
+    SET(merge_options, (kd_merge_options)KD_MERGE_OPTIONS_INIT);
+    SET(merge_in, (kd_merge_in)KD_MERGE_IN_INIT);
+    w->merge_in.s.n = N;
+    w->merge_in.s.k = K;
+    w->merge_in.s.generalist = w->p_all;
+    w->merge_in.s.m = 2;
+    w->merge_in.s.specialists = (const kd_specialist *const *)w->specialists;
+    w->merge_in.s.answers = w->answers;
+    w->merge_in.s.context = w->context;
+    w->merge_in.s.scratch = w->doubles;
+    w->merge_in.s.scratch_doubles = COUNT(w->doubles);
+    SET(merge_out, (kd_merge_out)KD_MERGE_OUT_INIT);
+    w->merge_out.s.q = w->out;
+    w->merge_out.s.active = w->order;
+    w->merge_out.s.steps = w->order + N;
+    w->merge_out.s.objectives = w->square;
+}
+
 static void make_files(world *w, const char *function)
 {
     kd_error e = KD_ERROR_INIT;
@@ -233,6 +281,8 @@ void world_begin(world *w, const char *function)
     fill_outputs(w);
     make_handles(w);
     fill_losses(w);
+    make_specialists(w);
+    fill_merge(w);
     make_files(w, function);
     make_cache(w, function);
 }
@@ -247,6 +297,12 @@ void world_end(world *w)
     kd_teacher_workspace_destroy(w->made.ask);
     kd_distiller_destroy(w->made.distiller);
     kd_cache_destroy(w->made.cache);
+    kd_covariance_destroy(w->made.covariance);
+    kd_specialist_destroy(w->made.specialist);
+    kd_covariance_destroy(w->covariance);
+    kd_covariance_destroy(w->empty);
+    kd_specialist_destroy(w->specialist);
+    kd_specialist_destroy(w->sure);
     kd_net_destroy(w->spare);
     kd_teacher_destroy(w->own);
     kd_cache_destroy(w->cache);

@@ -30,6 +30,9 @@ typedef struct world {
     kd_teacher_workspace *ask, *ask_host;
     kd_distiller *distiller, *distiller_host;
     kd_cache *cache;
+    kd_covariance *covariance, *empty; /* with cases, without */
+    kd_specialist *specialist, *sure;  /* with a net; without, of the last class alone */
+    kd_specialist *specialists[2];     /* the first one twice */
     io_bytes net_file, weights_file, training_file, npy_file, out_file;
     char path[512], cache_path[512];
     unsigned char *tail; /* a byte behind a struct that must stay 1, or NULL */
@@ -37,10 +40,14 @@ typedef struct world {
 
     float x[64], z[64], v[64], out[64], d_z[64], scratch[64], weights[8];
     const float *z_of[2], *logits;
-    double term_values[4], number;
+    double term_values[4], number, doubles[128];
     int32_t labels[8], previous;
     uint64_t ids[8], fresh[8], hash;
-    uint32_t order[64];
+    uint32_t order[64], classes[8];
+    int32_t outputs[8];
+    float p_all[64], p[64];
+    const float *answers[2];
+    double square[16];
     size_t bytes;
 
     ROOMY(kd_error) error;
@@ -75,6 +82,11 @@ typedef struct world {
     ROOMY(kd_reader) reader;
     ROOMY(kd_writer) writer;
     ROOMY(kd_npy_info) npy_info;
+    ROOMY(kd_cluster_options) cluster_options;
+    ROOMY(kd_specialist_options) specialist_options;
+    ROOMY(kd_merge_options) merge_options;
+    ROOMY(kd_merge_in) merge_in;
+    ROOMY(kd_merge_out) merge_out;
 
     /* What a call makes; whatever is there at the end is let go. */
     struct {
@@ -86,6 +98,8 @@ typedef struct world {
         kd_teacher_workspace *ask;
         kd_distiller *distiller;
         kd_cache *cache;
+        kd_covariance *covariance;
+        kd_specialist *specialist;
     } made;
 } world;
 
