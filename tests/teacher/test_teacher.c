@@ -154,6 +154,42 @@ static kd_teacher *make_softened(world *w)
                     make_probabilities(w));
 }
 
+/* What its specialists know is as the generalist has it: they are copies. */
+static kd_teacher *with_specialists(world *w, kd_teacher *generalist)
+{
+    static const uint32_t classes[2][3] = {{0, 1, 3}, {3, 2, 0}};
+    kd_error error = KD_ERROR_INIT;
+    kd_specialist *specialists[2];
+    kd_teacher *teacher;
+    kd_net *net = support_net(w->context, "5: 9 relu drop0.5 4", 4);
+    for (size_t i = 0; i < 2; i++) {
+        kd_specialist_options o = KD_SPECIALIST_OPTIONS_INIT;
+        o.classes = classes[i];
+        o.n_classes = 3;
+        o.generalist = net;
+        support_ok(kd_specialist_create(w->context, &o, &specialists[i], &error), error.text);
+    }
+    support_ok(kd_teacher_from_specialists(generalist, specialists, 2, NULL, &teacher, &error),
+               error.text);
+    for (size_t i = 0; i < 2; i++) {
+        kd_specialist_destroy(specialists[i]);
+    }
+    kd_net_destroy(net);
+    kd_teacher_destroy(generalist);
+    return teacher;
+}
+
+static kd_teacher *make_specialists(world *w)
+{
+    return with_specialists(w, from_net(w, 1));
+}
+
+static kd_teacher *make_deep(world *w)
+{
+    return together(KD_MEAN_ARITHMETIC, with_specialists(w, make_specialists(w)),
+                    with_specialists(w, make_mixed(w)), make_softened(w));
+}
+
 typedef struct teacher_kind {
     const char *name;
     kd_teacher *(*make)(world *w);
@@ -172,6 +208,8 @@ static const teacher_kind kinds[] = {
     {"nested", make_nested, KD_TARGET_PROBABILITIES},
     {"mixed", make_mixed, KD_TARGET_LOGITS},
     {"softened", make_softened, KD_TARGET_PROBABILITIES},
+    {"specialists", make_specialists, KD_TARGET_LOG_PROBABILITIES},
+    {"deep", make_deep, KD_TARGET_PROBABILITIES},
 };
 
 /* ---- the suite ---- */
