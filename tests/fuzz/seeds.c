@@ -206,6 +206,12 @@ static void make_tapes(void)
                                                0, 7, 1, 0, 67, 6, 0, 1, 68, 6, 0};
     static const unsigned char files[] = {3, 0, 3, 4,   2, 192, 0, 0,   1, 193, 0, 1, 1, 196, 0,
                                           0, 9, 1, 193, 0, 2,   1, 197, 2, 3,   1, 1, 1, 1};
+    static const unsigned char specialists[] = {
+        3, 0, 3, 4, 2, 63, 0, 0, 0, 33, 0, 2, 1, 63, 1, 0,  40, 63, 2,  9, 0, 1,  63,
+        3, 1, 0, 4, 0, 63, 4, 3, 1, 0,  9, 1, 0, 9,  1, 1,  2,  2,  63, 5, 2, 1,  9,
+        0, 4, 0, 0, 4, 63, 5, 1, 2, 9,  0, 4, 0, 0,  4, 64, 0,  0,  0,  0, 0, 63, 6,
+        1, 0, 0, 0, 2, 1,  9, 0, 1, 65, 0, 1, 1, 66, 0, 0,  64, 63, 7,  0};
+    put("tape", "specialists", specialists, sizeof specialists);
     put("tape", "infer", infer, sizeof infer);
     put("tape", "training", training, sizeof training);
     put("tape", "distilling", distilling, sizeof distilling);

@@ -198,6 +198,7 @@ static void end(tape *t)
         kd_workspace_destroy(t->workspaces[i]);
         kd_optimizer_destroy(t->optimizers[i]);
         kd_distiller_destroy(t->distillers[i]);
+        kd_specialist_destroy(t->specialists[i]);
         kd_teacher_destroy(t->teachers[i]);
         kd_teacher_workspace_destroy(t->asks[i]);
         fuzz_free(&t->files[i]);
@@ -211,6 +212,10 @@ static uint64_t play(const unsigned char *bytes, size_t size)
     begin(&t, bytes, size);
     while (t.at < t.end) {
         unsigned operation = tape_byte(&t);
+        if (operation == 63) { /* another table, so that older tapes still mean what they did */
+            tape_specialise(&t);
+            continue;
+        }
         switch (operation / 64) {
         case 0:
             tape_build(&t, operation % 64);

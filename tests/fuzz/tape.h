@@ -16,6 +16,8 @@ typedef struct tape {
     kd_teacher *teachers[SLOTS];
     kd_teacher_workspace *asks[SLOTS];
     kd_distiller *distillers[SLOTS];
+    kd_specialist *specialists[SLOTS];
+    size_t specialist_k[SLOTS], specialist_n[SLOTS]; /* all classes, its own */
     fuzz_file files[SLOTS];
     uint64_t hashes[SLOTS]; /* of the nets, before the call */
     float values[CASES * STRIDE];
@@ -51,5 +53,6 @@ void tape_made(tape *t, kd_status status, const kd_error *error, const void *mad
 void tape_build(tape *t, unsigned operation); /* nets: tape_nets.c */
 void tape_run(tape *t, unsigned operation);   /* steps: tape_steps.c */
 void tape_move(tape *t, unsigned operation);  /* files: tape.c */
+void tape_specialise(tape *t);                /* specialists: tape_specialists.c */
 
 #endif

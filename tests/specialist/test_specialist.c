@@ -53,8 +53,8 @@ static void infer(kd_net *net, float *out)
 
 /* ---- the net ---- */
 
-/* Its own logits have the generalist's bits; the dustbin's is the mean of the others', and ln of how
- * many they are. */
+/* Its own logits have the generalist's bits; the dustbin's is the mean of the others', and the log
+ * of how many they are. */
 static void its_net_begins_as_the_generalist(void **state)
 {
     (void)state;

@@ -1,70 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* A generalist and its specialists as one teacher: what it says, when, and who it is. */
 #include "../support/files.h"
-#include "../support/support.h"
+#include "specialists.h"
 
-#define INPUTS 5
-#define K 6
-#define M 3
-#define CASES 40
 #define STUDENT "5: 12 relu 6"
-
-typedef struct world {
-    support_memory memory;
-    kd_context *context;
-    support_data data;
-    kd_net *net;
-    kd_teacher *generalist;
-    kd_specialist *specialists[M];
-} world;
-
-static world w;
-static const uint32_t classes[M][3] = {{0, 1, 2}, {4, 1, 2}, {5}};
-static const size_t sizes[M] = {3, 3, 1};
-
-/* Specialists that have learnt something: weights moved at random. */
-static void start_on(int32_t threads)
-{
-    kd_error e = KD_ERROR_INIT;
-    uint64_t seed = 71;
-    w.context = support_context_of(&w.memory, threads);
-    support_fill(&w.data, 8, CASES, INPUTS, K);
-    w.net = support_net(w.context, "5: 9 relu drop0.5 6", 2);
-    w.generalist = support_teacher(w.net);
-    for (size_t m = 0; m < M; m++) {
-        kd_specialist_options o = KD_SPECIALIST_OPTIONS_INIT;
-        o.classes = classes[m];
-        o.n_classes = sizes[m];
-        o.generalist = w.net;
-        support_ok(kd_specialist_create(w.context, &o, &w.specialists[m], &e), e.text);
-        kd_param last = support_param(kd_specialist_net(w.specialists[m]), 2);
-        support_normals(&seed, last.values, last.rows * last.columns, 1);
-    }
-}
-
-static void start(void)
-{
-    start_on(1);
-}
-
-static void stop(void)
-{
-    for (size_t m = 0; m < M; m++) {
-        kd_specialist_destroy(w.specialists[m]);
-    }
-    kd_teacher_destroy(w.generalist);
-    kd_net_destroy(w.net);
-    kd_context_destroy(w.context);
-    support_all_returned(&w.memory);
-}
-
-static kd_teacher *join(kd_teacher *generalist, const kd_merge_options *o)
-{
-    kd_error e = KD_ERROR_INIT;
-    kd_teacher *teacher;
-    support_ok(kd_teacher_from_specialists(generalist, w.specialists, M, o, &teacher, &e), e.text);
-    return teacher;
-}
 
 static kd_teacher_workspace *workspace_of(kd_teacher *teacher)
 {
@@ -111,7 +50,7 @@ static uint32_t by_hand(const kd_merge_options *o, float *out)
     kd_merge_out q = KD_MERGE_OUT_INIT;
     infer_softly(w.net, K, p);
     for (size_t m = 0; m < M; m++) {
-        infer_softly(kd_specialist_net(w.specialists[m]), sizes[m] + 1, answers[m]);
+        infer_softly(kd_specialist_net(w.specialists[m]), specialists_sizes[m] + 1, answers[m]);
         pointers[m] = answers[m];
     }
     in.n = CASES;
@@ -134,7 +73,7 @@ static uint32_t by_hand(const kd_merge_options *o, float *out)
 static void it_says_what_its_parts_say_together(void **state)
 {
     (void)state;
-    start();
+    specialists_start(1);
     for (size_t best = 1; best <= K; best++) {
         for (kd_merge_kind kind = KD_MERGE_FIXED_POINT; kind <= KD_MERGE_DESCENT; kind++) {
             float want[CASES * K], got[CASES * K];
@@ -143,13 +82,13 @@ static void it_says_what_its_parts_say_together(void **state)
             o.kind = kind;
             uint32_t most = by_hand(&o, want);
             assert_int_equal(most, best == 1 ? 2 : M);
-            ask_once(join(w.generalist, &o), got);
+            ask_once(specialists_join(w.generalist, &o), got);
             for (size_t i = 0; i < CASES * K; i++) {
                 support_near("ln q", (double)got[i], log((double)want[i]), 2e-6);
             }
         }
     }
-    stop();
+    specialists_stop();
 }
 
 /* On any threads, in batches of any cut, and with anything behind each row of x. */
@@ -158,8 +97,8 @@ static void its_bits_are_those_of_the_case(void **state)
     (void)state;
     float want[CASES * K], wide[CASES * (INPUTS + 3)];
     for (int32_t threads = 1; threads <= 3; threads++) {
-        start_on(threads);
-        kd_teacher *teacher = join(w.generalist, NULL);
+        specialists_start(threads);
+        kd_teacher *teacher = specialists_join(w.generalist, NULL);
         kd_teacher_workspace *ws = workspace_of(teacher);
         for (size_t i = 0; i < COUNT(wide); i++) {
             wide[i] = i % (INPUTS + 3) < INPUTS
@@ -182,33 +121,11 @@ static void its_bits_are_those_of_the_case(void **state)
         }
         kd_teacher_workspace_destroy(ws);
         kd_teacher_destroy(teacher);
-        stop();
+        specialists_stop();
     }
 }
 
 /* ---- generalists of other kinds ---- */
-
-static int32_t host_temperature; /* 10 T that it was asked at */
-
-static int32_t give_probabilities(void *user, const kd_batch *batch, float temperature, float *out)
-{
-    host_temperature = (int32_t)(10 * temperature);
-    return kd_softmax(w.data.v, batch->n, K, 0, user ? *(const float *)user : 1, out, 0, NULL);
-}
-
-static kd_teacher *host(kd_target_kind kind, float t0, float *user)
-{
-    kd_error e = KD_ERROR_INIT;
-    kd_callback_options o = KD_CALLBACK_OPTIONS_INIT;
-    kd_teacher *teacher;
-    o.k = K;
-    o.kind = kind;
-    o.temperature = t0;
-    o.fn = give_probabilities;
-    o.user = user;
-    support_ok(kd_teacher_from_callback(w.context, &o, &teacher, &e), e.text);
-    return teacher;
-}
 
 /* All give the same logits in one way or another. */
 static void generalists_of_every_kind(void **state)
@@ -216,20 +133,20 @@ static void generalists_of_every_kind(void **state)
     (void)state;
     float want[CASES * K], got[CASES * K];
     kd_error e = KD_ERROR_INIT;
-    start();
+    specialists_start(1);
     kd_teacher *records, *mean, *tempered;
     support_ok(kd_teacher_from_logits(w.context, w.data.ids, w.data.v, CASES, K, 0, &records, &e),
                e.text);
     kd_teacher *twice[] = {records, records};
     support_ok(kd_teacher_from_ensemble(twice, 2, NULL, KD_MEAN_ARITHMETIC, &mean, &e), e.text);
-    ask_once(join(records, NULL), want);
-    ask_once(join(mean, NULL), got);
+    ask_once(specialists_join(records, NULL), want);
+    ask_once(specialists_join(mean, NULL), got);
     support_near_row("arithmetic", got, want, CASES * K, 1e-6, 2e-6);
-    kd_teacher *callback = host(KD_TARGET_PROBABILITIES, 0, NULL);
-    ask_once(join(callback, NULL), got);
+    kd_teacher *callback = specialists_host(KD_TARGET_PROBABILITIES, 0, NULL);
+    ask_once(specialists_join(callback, NULL), got);
     support_near_row("callback", got, want, CASES * K, 1e-6, 2e-6);
-    assert_int_equal(host_temperature, 10); /* asked at 1, whatever the host asks for */
-    kd_teacher *inner = join(records, NULL), *outer = join(inner, NULL);
+    assert_int_equal(specialists_asked, 10); /* asked at 1, whatever the host asks for */
+    kd_teacher *inner = specialists_join(records, NULL), *outer = specialists_join(inner, NULL);
     for (size_t i = 0; i < 2; i++) { /* specialists of specialists; by id, as the one inside */
         kd_teacher_workspace *ws = workspace_of(outer);
         kd_targets t = KD_TARGETS_INIT;
@@ -240,8 +157,8 @@ static void generalists_of_every_kind(void **state)
         kd_teacher_workspace_destroy(ws);
     }
     static float two = 2;
-    tempered = host(KD_TARGET_PROBABILITIES, 2, &two);
-    kd_teacher *bad = join(tempered, NULL);
+    tempered = specialists_host(KD_TARGET_PROBABILITIES, 2, &two);
+    kd_teacher *bad = specialists_join(tempered, NULL);
     kd_teacher_workspace *ws = workspace_of(bad);
     kd_targets t = KD_TARGETS_INIT;
     kd_batch batch = support_batch(&w.data, 0, CASES);
@@ -252,7 +169,7 @@ static void generalists_of_every_kind(void **state)
     for (size_t i = 0; i < COUNT(all); i++) {
         kd_teacher_destroy(all[i]);
     }
-    stop();
+    specialists_stop();
 }
 
 /* ---- what may go wrong while it is asked ---- */
@@ -261,7 +178,7 @@ static void logits_that_are_none_name_the_specialist(void **state)
 {
     (void)state;
     static const float bad[] = {NAN, INFINITY};
-    start();
+    specialists_start(1);
     for (size_t i = 0; i < COUNT(bad); i++) {
         kd_error e = KD_ERROR_INIT;
         kd_targets t = KD_TARGETS_INIT;
@@ -270,7 +187,7 @@ static void logits_that_are_none_name_the_specialist(void **state)
         kd_param bias = support_param(kd_specialist_net(w.specialists[1]), 3);
         float before = bias.values[0];
         o.best = K;
-        kd_teacher *teacher = join(w.generalist, &o);
+        kd_teacher *teacher = specialists_join(w.generalist, &o);
         kd_teacher_workspace *ws = workspace_of(teacher);
         bias.values[0] = bad[i];
         support_refused(kd_teacher_targets(ws, &batch, 2, &t, &e), KD_ERR_NOT_FINITE, e.text,
@@ -281,14 +198,14 @@ static void logits_that_are_none_name_the_specialist(void **state)
         kd_teacher_workspace_destroy(ws);
         kd_teacher_destroy(teacher);
     }
-    stop();
+    specialists_stop();
 }
 
 static void asking_takes_no_memory(void **state)
 {
     (void)state;
-    start();
-    kd_teacher *teacher = join(w.generalist, NULL);
+    specialists_start(1);
+    kd_teacher *teacher = specialists_join(w.generalist, NULL);
     kd_teacher_workspace *ws = workspace_of(teacher);
     size_t calls = atomic_load(&w.memory.calls);
     for (size_t n = 1; n <= CASES; n++) {
@@ -299,7 +216,7 @@ static void asking_takes_no_memory(void **state)
     assert_int_equal(atomic_load(&w.memory.calls), calls);
     kd_teacher_workspace_destroy(ws);
     kd_teacher_destroy(teacher);
-    stop();
+    specialists_stop();
 }
 
 /* ---- what can be done with it ---- */
@@ -307,10 +224,10 @@ static void asking_takes_no_memory(void **state)
 static void a_student_learns_from_it(void **state)
 {
     (void)state;
-    start();
+    specialists_start(1);
     kd_distiller_options o = KD_DISTILLER_OPTIONS_INIT;
     kd_net *student = support_net(w.context, STUDENT, 9);
-    kd_teacher *teacher = join(w.generalist, NULL);
+    kd_teacher *teacher = specialists_join(w.generalist, NULL);
     kd_batch batch = support_batch(&w.data, 0, CASES);
     kd_optimizer_options adam = KD_OPTIMIZER_OPTIONS_INIT;
     adam.kind = KD_ADAM;
@@ -349,16 +266,7 @@ static void a_student_learns_from_it(void **state)
     kd_net_destroy(same);
     kd_teacher_destroy(teacher);
     kd_net_destroy(student);
-    stop();
-}
-
-static uint64_t hash_of(kd_teacher *teacher)
-{
-    kd_error e = KD_ERROR_INIT;
-    uint64_t hash = 0;
-    support_ok(kd_teacher_hash(teacher, &hash, &e), e.text);
-    kd_teacher_destroy(teacher);
-    return hash;
+    specialists_stop();
 }
 
 /* Recorded once, it is found again by its hash, and says the same. */
@@ -370,13 +278,13 @@ static void it_can_be_recorded(void **state)
     kd_cache_options o = KD_CACHE_OPTIONS_INIT;
     kd_cache *cache;
     kd_teacher *recorded;
-    start();
+    specialists_start(1);
     (void)files_begin();
     o.k = K;
     o.kind = KD_TARGET_LOG_PROBABILITIES;
     o.temperature = 1;
-    o.teacher_hash = hash_of(join(w.generalist, NULL));
-    ask_once(join(w.generalist, NULL), want);
+    o.teacher_hash = specialists_hash(specialists_join(w.generalist, NULL));
+    ask_once(specialists_join(w.generalist, NULL), want);
     kd_targets t = KD_TARGETS_INIT;
     t.kind = KD_TARGET_LOG_PROBABILITIES;
     t.temperature = 1;
@@ -396,116 +304,7 @@ static void it_can_be_recorded(void **state)
     support_refused(kd_teacher_from_cache(w.context, files_path("teacher"), &o, &recorded, &e),
                     KD_ERR_MISMATCH, e.text, "teacher_hash");
     files_done();
-    stop();
-}
-
-/* Whatever it is made of is part of its hash. */
-static void another_teacher_has_another_hash(void **state)
-{
-    (void)state;
-    enum { HASHES = 11 };
-    uint64_t hashes[HASHES];
-    size_t n = 0;
-    kd_error e = KD_ERROR_INIT;
-    kd_merge_options o = KD_MERGE_OPTIONS_INIT;
-    start();
-    hashes[n++] = hash_of(join(w.generalist, NULL));
-    assert_true(hash_of(join(w.generalist, NULL)) == hashes[0]);
-    assert_true(hash_of(join(w.generalist, &o)) == hashes[0]);
-    hashes[n++] = hash_of(join(w.generalist, (o.kind = KD_MERGE_FIXED_POINT, &o)));
-    hashes[n++] = hash_of(join(w.generalist, (o.best = 2, &o)));
-    hashes[n++] = hash_of(join(w.generalist, (o.steps = 9, &o)));
-    hashes[n++] = hash_of(join(w.generalist, (o.tolerance = 0, &o)));
-    kd_teacher *inner = join(w.generalist, NULL);
-    hashes[n++] = hash_of(join(inner, NULL));
-    kd_teacher_destroy(inner);
-    kd_teacher *two;
-    support_ok(kd_teacher_from_specialists(w.generalist, w.specialists, 2, NULL, &two, &e), e.text);
-    hashes[n++] = hash_of(two);
-    kd_specialist *turned[] = {w.specialists[1], w.specialists[0]};
-    support_ok(kd_teacher_from_specialists(w.generalist, turned, 2, NULL, &two, &e), e.text);
-    hashes[n++] = hash_of(two);
-    static const uint32_t others[] = {0, 1, 3};
-    kd_specialist_options s = KD_SPECIALIST_OPTIONS_INIT;
-    s.classes = others;
-    s.n_classes = 3;
-    s.k = K;
-    s.net = kd_specialist_net(w.specialists[0]); /* the same net, of other classes */
-    kd_specialist *with[2] = {NULL, w.specialists[1]};
-    support_ok(kd_specialist_create(w.context, &s, &with[0], &e), e.text);
-    support_ok(kd_teacher_from_specialists(w.generalist, with, 2, NULL, &two, &e), e.text);
-    hashes[n++] = hash_of(two);
-    kd_specialist_destroy(with[0]);
-    support_ok(kd_specialist_correct(w.specialists[2], 0.25, NULL, &e), e.text);
-    hashes[n++] = hash_of(join(w.generalist, NULL));
-    support_param(w.net, 0).values[0] += 1;
-    hashes[n++] = hash_of(join(w.generalist, NULL));
-    assert_int_equal(n, HASHES);
-    for (size_t i = 0; i < n; i++) {
-        for (size_t j = 0; j < i; j++) {
-            assert_true(hashes[i] != hashes[j]);
-        }
-    }
-    kd_teacher *callback = host(0, 0, NULL), *unknown = join(callback, NULL);
-    support_refused(kd_teacher_hash(unknown, &hashes[0], &e), KD_ERR_KIND, e.text, "callback");
-    kd_teacher_destroy(unknown);
-    kd_teacher_destroy(callback);
-    stop();
-}
-
-/* ---- refusals ---- */
-
-static void refuse(kd_specialist *const *specialists, size_t m, const kd_merge_options *o,
-                   kd_status status, const char *words)
-{
-    kd_error e = KD_ERROR_INIT;
-    kd_teacher *teacher = (kd_teacher *)&e;
-    support_refused(kd_teacher_from_specialists(w.generalist, specialists, m, o, &teacher, &e),
-                    status, e.text, words);
-    assert_null(teacher);
-}
-
-static void bad_parts_name_the_entry(void **state)
-{
-    (void)state;
-    static const uint32_t own[] = {1};
-    kd_error e = KD_ERROR_INIT;
-    kd_specialist *given[M], *without, *other_k, *other_x;
-    kd_specialist_options s = KD_SPECIALIST_OPTIONS_INIT;
-    kd_merge_options o = KD_MERGE_OPTIONS_INIT;
-    start();
-    kd_net *wide = support_net(w.context, "6: 2", 1), *few = support_net(w.context, "5: 2", 1);
-    s.classes = own;
-    s.n_classes = 1;
-    s.k = K;
-    support_ok(kd_specialist_create(w.context, &s, &without, &e), e.text);
-    s.net = wide;
-    support_ok(kd_specialist_create(w.context, &s, &other_x, &e), e.text);
-    s.net = few;
-    s.k = K + 1;
-    support_ok(kd_specialist_create(w.context, &s, &other_k, &e), e.text);
-    memcpy(given, w.specialists, sizeof given);
-    refuse(NULL, M, NULL, KD_ERR_NULL, "specialists is NULL");
-    refuse(given, 0, NULL, KD_ERR_SIZE, "m is 0, not 1 to 256");
-    refuse(given, KD_MAX_MEMBERS + 1, NULL, KD_ERR_TOO_LARGE, "m is 257, not 1 to 256");
-    refuse(given, M, (o.best = K + 1, &o), KD_ERR_TOO_LARGE, "options.best is 7");
-    refuse((given[1] = NULL, given), M, NULL, KD_ERR_NULL, "specialists[1] is NULL");
-    refuse((given[1] = without, given), M, NULL, KD_ERR_STATE, "specialists[1] has no net");
-    refuse((given[1] = other_k, given), M, NULL, KD_ERR_SHAPE,
-           "specialists[1] is of 7 classes, the generalist of 6");
-    refuse((given[1] = other_x, given), M, NULL, KD_ERR_SHAPE,
-           "specialists[1] takes 6 inputs, those before take 5");
-    kd_teacher *made = NULL;
-    support_refused(kd_teacher_from_specialists(NULL, w.specialists, M, NULL, &made, &e),
-                    KD_ERR_NULL, e.text, "generalist is NULL");
-    support_refused(kd_teacher_from_specialists(w.generalist, w.specialists, M, NULL, NULL, &e),
-                    KD_ERR_NULL, e.text, "out_teacher is NULL");
-    kd_specialist_destroy(without);
-    kd_specialist_destroy(other_k);
-    kd_specialist_destroy(other_x);
-    kd_net_destroy(wide);
-    kd_net_destroy(few);
-    stop();
+    specialists_stop();
 }
 
 int main(void)
@@ -518,8 +317,6 @@ int main(void)
         cmocka_unit_test(asking_takes_no_memory),
         cmocka_unit_test(a_student_learns_from_it),
         cmocka_unit_test(it_can_be_recorded),
-        cmocka_unit_test(another_teacher_has_another_hash),
-        cmocka_unit_test(bad_parts_name_the_entry),
     };
     (void)kd_blas_set_single(NULL, NULL, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
