@@ -59,6 +59,10 @@ void flow_drop(flow_run *f)
     }
     kd_teacher_workspace_destroy(f->ask);
     kd_cache_destroy(f->cache);
+    kd_covariance_destroy(f->covariance);
+    for (size_t i = 0; i < 2; i++) {
+        kd_specialist_destroy(f->specialists[i]);
+    }
     kd_context_destroy(f->own);
     files_clear();
 }
@@ -298,6 +302,57 @@ static kd_status evaluate(flow_run *f)
     return KD_OK;
 }
 
+static kd_status gather(flow_run *f)
+{
+    kd_targets targets = KD_TARGETS_INIT;
+    kd_batch batch = support_batch(&flow_data, 0, FLOW_CASES);
+    kd_status status = kd_teacher_targets(f->ask, &batch, 1, &targets, &f->error);
+    return status ? status : kd_covariance_add(f->covariance, &targets, FLOW_CASES, &f->error);
+}
+
+/* Which classes the generalist confuses. */
+static kd_status find_sets(flow_run *f)
+{
+    kd_cluster_options o = KD_CLUSTER_OPTIONS_INIT;
+    o.sets = 2;
+    o.classes = 3;
+    kd_status status = kd_covariance_cluster(f->covariance, &o, f->sets[0], NULL, &f->error);
+    return status ? status : flow_note(f, f->sets, sizeof f->sets);
+}
+
+/* What a specialist learns from, and its dustbin's share. */
+static kd_status correct(flow_run *f, kd_specialist *specialist)
+{
+    uint32_t order[2 * FLOW_CASES];
+    size_t n = 0;
+    double prior;
+    kd_status status = kd_specialist_order(specialist, flow_data.labels, FLOW_CASES, 1, 2, order,
+                                           &n, &prior, &f->error);
+    status = status ? status : kd_specialist_correct(specialist, prior, NULL, &f->error);
+    return status ? status : flow_note(f, order, n * sizeof *order);
+}
+
+static kd_status from_specialists(flow_run *f)
+{
+    PART(flow_net_teacher(f, 0, 1, "6: 12 relu drop0.5 5"));
+    MAKE(f->ask, kd_teacher_workspace_create(f->teachers[0], FLOW_CASES, &f->ask, &f->error));
+    MAKE(f->covariance, kd_covariance_create(f->context, FLOW_K, &f->covariance, &f->error));
+    DO(gather(f));
+    DO(find_sets(f));
+    for (size_t i = 0; i < 2; i++) {
+        kd_specialist_options o = KD_SPECIALIST_OPTIONS_INIT;
+        o.classes = f->sets[i];
+        o.n_classes = 3;
+        o.generalist = f->nets[1];
+        MAKE(f->specialists[i],
+             kd_specialist_create(f->context, &o, &f->specialists[i], &f->error));
+        DO(correct(f, f->specialists[i]));
+    }
+    MAKE(f->teachers[1], kd_teacher_from_specialists(f->teachers[0], f->specialists, 2, NULL,
+                                                     &f->teachers[1], &f->error));
+    return flow_distil(f, f->teachers[1], NULL, 4);
+}
+
 /* Everything in a context of its own, with threads. */
 static kd_status threads(flow_run *f)
 {
@@ -328,5 +383,6 @@ const flow flows[] = {
     {"clone, and train by hand", own_loop},
     {"evaluate in pieces", evaluate},
     {"two threads", threads},
+    {"distil from a generalist and specialists", from_specialists},
 };
 const size_t n_flows = COUNT(flows);

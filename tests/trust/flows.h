@@ -30,6 +30,9 @@ typedef struct flow_run {
     kd_distiller *distillers[FLOW_DISTILLERS];
     kd_teacher_workspace *ask;
     kd_cache *cache;
+    kd_covariance *covariance;
+    uint32_t sets[2][3]; /* of classes that are confused */
+    kd_specialist *specialists[2];
     kd_training training;
     kd_error error;
     uint64_t hash; /* of all that it saw: reports, weights, files */
