@@ -145,6 +145,11 @@ void fill_labels(int32_t *out, size_t count, size_t k, uint64_t seed);
 /** The name of the linked BLAS, with whatever it says of its version and kernels. */
 const char *blas_name(void);
 
+/* ---- merge.c ---- */
+
+/** Times the merging of specialists' answers beside their nets: a JSON object a line. */
+void merge_run(int32_t threads, kd_isa isa, double seconds);
+
 /* ---- scale.c ---- */
 
 /** Measures how cost grows along one axis: a JSON object a line. False if there is no such axis. */

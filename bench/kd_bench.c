@@ -12,6 +12,7 @@ static const char help[] =
     "Usage: kd_bench --workload NAME [OPTION]...\n"
     "       kd_bench --scale AXIS [OPTION]...\n"
     "       kd_bench --project CASES [OPTION]...\n"
+    "       kd_bench --merge [OPTION]...\n"
     "Times a workload of bench/README.md on libkd and prints JSON, one object a line.\n"
     "\n"
     "  --workload NAME   W1, W2, W3, W3b1, W4a, W4b, W5, W6b1, W6b32, W7a, W7g or W8\n"
@@ -21,6 +22,7 @@ static const char help[] =
     "  --ranks N,...     numbers of ranks to project to (default 1,8,64,512): machines like this\n"
     "                    one with batches of their own, that average gradients after each step\n"
     "  --link GBIT       Gbit/s of a rank's link, for a ring that averages (default 10)\n"
+    "  --merge           what merging the answers of 12 specialists costs beside their nets\n"
     "  --threads N       threads of the context (default 1)\n"
     "  --isa NAME        the most that libkd's kernels may use: portable, avx2 or avx512\n"
     "                    (default: what the processor has)\n"
@@ -37,7 +39,7 @@ typedef struct settings {
     projection project; /* 0 cases: none */
     int32_t threads;
     kd_isa isa;
-    bool limit, serve;
+    bool limit, serve, merge;
     double seconds;
     size_t steps;
 } settings;
@@ -113,6 +115,9 @@ static void read_option(settings *s, int option, const char *value)
     case 'k':
         s->project.link = number("link", value, 1e-3, 1e6);
         break;
+    case 'm':
+        s->merge = true;
+        break;
     case 't':
         s->threads = (int32_t)number("threads", value, 1, KD_MAX_THREADS);
         break;
@@ -154,6 +159,7 @@ static settings read_settings(int argc, char **argv)
         {"seconds", required_argument, NULL, 'e'},
         {"steps", required_argument, NULL, 'n'},
         {"serve", no_argument, NULL, 's'},
+        {"merge", no_argument, NULL, 'm'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -165,7 +171,7 @@ static settings read_settings(int argc, char **argv)
     if (s.project.cases > 0.0 && !s.w) {
         s.w = workload_find("W5");
     }
-    if (optind < argc || (!s.w && !s.scale)) {
+    if (optind < argc || (!s.w && !s.scale && !s.merge)) {
         fputs(help, stderr);
         exit(2);
     }
@@ -276,7 +282,9 @@ int main(int argc, char **argv)
     if (s.scale) {
         return scale_run(s.scale, s.threads, s.isa, s.seconds) ? 0 : 2;
     }
-    if (s.project.cases > 0.0) {
+    if (s.merge) {
+        merge_run(s.threads, s.isa, s.seconds);
+    } else if (s.project.cases > 0.0) {
         project_run(s.w, &s.project, s.threads, s.isa, s.seconds);
     } else if (s.serve) {
         serve(&s);
