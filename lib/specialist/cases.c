@@ -185,7 +185,8 @@ static void part(const kd_specialist *s, const int32_t *labels, size_t n, uint32
  */
 static void interleave(uint32_t *order, const uint32_t *other, size_t own, size_t others)
 {
-    for (size_t i = own; i-- > 0;) {
+    for (size_t left = own; left > 0; left--) {
+        size_t i = left - 1;
         order[2 * i] = order[i];
         order[2 * i + 1] = other[i % others];
     }

@@ -135,12 +135,12 @@ static kd_status check_overlap(const kd_merge_in *in, const kd_merge_out *out, k
 
 /* ---- a case ---- */
 
-/* The class after `last` in the order of probabilities, ties to the lowest; k: the first one. */
-static size_t next_best(const float *p, size_t k, size_t last)
+/* The class after `last` in the order of probabilities, ties to the lowest; NULL: the first one. */
+static size_t next_best(const float *p, size_t k, const size_t *last)
 {
     size_t best = k;
     for (size_t i = 0; i < k; i++) {
-        bool after = last == k || p[i] < p[last] || (p[i] == p[last] && i > last);
+        bool after = !last || p[i] < p[*last] || (p[i] == p[*last] && i > *last);
         best = after && (best == k || p[i] > p[best]) ? i : best;
     }
     return best;
@@ -149,12 +149,12 @@ static size_t next_best(const float *p, size_t k, size_t last)
 void kdi_specialist_find_active(const float *p, size_t k, size_t best,
                                 const kd_specialist *const *specialists, size_t m, bool *out_active)
 {
-    size_t class = k;
+    size_t class = 0;
     for (size_t i = 0; i < m; i++) {
         out_active[i] = false;
     }
     for (size_t n = 0; n < best; n++) {
-        class = next_best(p, k, class);
+        class = next_best(p, k, n > 0 ? &class : NULL);
         for (size_t i = 0; i < m; i++) {
             out_active[i] = out_active[i] || kdi_specialist_knows(specialists[i], class);
         }

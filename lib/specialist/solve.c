@@ -228,7 +228,8 @@ static void solve_system(kdi_merge_case *c)
         }
         x[m] /= row[m];
     }
-    for (size_t m = n; m-- > 0;) {
+    for (size_t left = n; left > 0; left--) {
+        size_t m = left - 1;
         for (size_t l = m + 1; l < n; l++) {
             x[m] -= c->matrix[l * n + m] * x[l];
         }
@@ -282,9 +283,10 @@ static uint32_t descend(kdi_merge_case *c, const kd_merge_options *o)
         double rate = 1.0;
         find_ratios(c);
         find_move(c);
-        for (int i = 0; i <= QUARTERS && !(now <= least + NOISE); i++, rate *= 0.25) {
+        for (int i = 0; i <= QUARTERS && !(now <= least + NOISE); i++) {
             try_step(c, rate);
             now = energy(c, c->next);
+            rate *= 0.25;
         }
         if (!(now <= least + NOISE)) {
             map(c);

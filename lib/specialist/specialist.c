@@ -282,7 +282,8 @@ kd_status kd_specialist_correct(kd_specialist *specialist, double prior, double 
     }
     double shift = log1p(-prior) - log(prior);
     kd_param bias = kdi_net_view(specialist->net, kdi_net_params(specialist->net) - 1);
-    bias.values[specialist->n] = (float)((double)bias.values[specialist->n] + shift);
+    float *dustbin = &bias.values[specialist->n];
+    *dustbin = (float)((double)*dustbin + shift);
     specialist->corrected = true;
     if (out_shift) {
         *out_shift = shift;
