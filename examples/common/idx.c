@@ -177,17 +177,23 @@ static uint8_t *read_file(reader *r, const char *dir, const char *split, const c
     return bytes;
 }
 
-static bool check_labels(reader *r, const uint8_t *labels, size_t n)
+static bool check_labels(reader *r, const uint8_t *labels, size_t n, unsigned classes)
 {
     for (size_t i = 0; i < n; i++) {
-        if (labels[i] >= DIGIT_CLASSES) {
-            return fail(r, "label %zu is %u, not 0 to 9", i, labels[i]);
+        if (labels[i] >= classes) {
+            return fail(r, "label %zu is %u, not 0 to %u", i, labels[i], classes - 1);
         }
     }
     return true;
 }
 
 bool idx_load(const char *dir, const char *split, digit_set *out, char *why, size_t why_size)
+{
+    return idx_load_classes(dir, split, DIGIT_CLASSES, out, why, why_size);
+}
+
+bool idx_load_classes(const char *dir, const char *split, unsigned classes, digit_set *out,
+                      char *why, size_t why_size)
 {
     reader images = {.why = why, .why_size = why_size};
     reader labels = images;
@@ -201,7 +207,7 @@ bool idx_load(const char *dir, const char *split, digit_set *out, char *why, siz
     if (good && n_labels != set.n) {
         good = fail(&labels, "%zu labels, but %s has %zu images", n_labels, images.path, set.n);
     }
-    good = good && check_labels(&labels, set.labels, set.n);
+    good = good && check_labels(&labels, set.labels, set.n, classes);
     if (!good) {
         digit_set_free(&set);
         return false;

@@ -12,7 +12,9 @@
 /* Buffers of one batch. */
 typedef struct loader {
     const case_set *data;
-    uint32_t *order; /* [data->n] */
+    uint32_t *order; /* [2 data->n] */
+    int32_t *all;    /* [data->n] labels, for a specialist; else NULL */
+    size_t n;        /* cases of an epoch */
     float *x;        /* [batch,inputs] */
     int32_t *labels;
     uint64_t *ids;
@@ -21,23 +23,40 @@ typedef struct loader {
 static void close_loader(loader *l)
 {
     free(l->order);
+    free(l->all);
     free(l->x);
     free(l->labels);
     free(l->ids);
 }
 
-static bool open_loader(loader *l, const case_set *data, size_t batch)
+/* The cases of an epoch, in order. */
+static bool put_in_order(loader *l, const training *t, uint32_t epoch)
 {
+    kd_error error = KD_ERROR_INIT;
+    l->n = l->data->n;
+    kd_status status = t->specialist
+                           ? kd_specialist_order(t->specialist, l->all, l->data->n, t->seed, epoch,
+                                                 l->order, &l->n, NULL, &error)
+                           : kd_shuffle(t->seed, epoch, l->data->n, l->order, &error);
+    return status == KD_OK || say("order", error.text);
+}
+
+static bool open_loader(loader *l, const training *t)
+{
+    const case_set *data = t->data;
+    size_t batch = t->plan->batch;
     *l = (loader){.data = data};
-    l->order = calloc(data->n, sizeof *l->order);
+    l->order = calloc(2 * data->n, sizeof *l->order);
+    l->all = t->specialist ? labels_of(data) : NULL;
     l->x = calloc(batch * data->inputs, sizeof *l->x);
     l->labels = calloc(batch, sizeof *l->labels);
     l->ids = calloc(batch, sizeof *l->ids);
-    if (l->order && l->x && l->labels && l->ids) {
-        return true;
+    bool good = l->order && l->x && l->labels && l->ids && (l->all || !t->specialist);
+    good = good ? put_in_order(l, t, 0) : say("batches", "out of memory");
+    if (!good) {
+        close_loader(l);
     }
-    close_loader(l);
-    return say("batches", "out of memory");
+    return good;
 }
 
 static kd_net *make_net(const training *t)
@@ -106,11 +125,11 @@ static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t ep
     const distortion distorted = {t->plan->jitter, t->seed, epoch};
     size_t most = t->plan->batch;
     kd_report sum = KD_REPORT_INIT;
-    if (kd_shuffle(t->seed, epoch, l->data->n, l->order, NULL) != KD_OK) {
-        return say("shuffle", "no cases");
+    if (!put_in_order(l, t, epoch)) {
+        return false;
     }
-    for (size_t begin = 0; begin < l->data->n; begin += most) {
-        size_t left = l->data->n - begin;
+    for (size_t begin = 0; begin < l->n; begin += most) {
+        size_t left = l->n - begin;
         kd_batch batch = KD_BATCH_INIT;
         batch.n = left < most ? left : most;
         batch.x = l->x;
@@ -121,6 +140,9 @@ static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t ep
         for (size_t i = 0; i < batch.n; i++) {
             l->ids[i] = l->order[begin + i];
         }
+        if (t->dustbin) {
+            (void)kd_specialist_labels(t->specialist, l->labels, batch.n, l->labels, NULL);
+        }
         kd_report report = KD_REPORT_INIT;
         kd_status status = kd_distill_step(d, &batch, &report);
         if (status != KD_OK) {
@@ -130,20 +152,20 @@ static bool run_epoch(kd_distiller *d, const training *t, loader *l, uint32_t ep
         kd_report_merge(&sum, &report, NULL);
         char note[64];
         snprintf(note, sizeof note, "epoch %u, loss %.4f", (unsigned)epoch + 1, sum.total);
-        progress_update(bar, (size_t)epoch * l->data->n + begin + batch.n, note);
+        progress_update(bar, (size_t)epoch * l->n + begin + batch.n, note);
     }
     *out_loss = sum.total;
     return true;
 }
 
 /* Two operations a weight forward, two for its gradient, two to go back but for the first layer. */
-static double flop_of_training(const training *t)
+static double flop_of_training(const training *t, size_t cases)
 {
     const plan *p = t->plan;
     double h = (double)p->hidden;
     double first = (double)t->data->inputs * h;
     double rest = (double)(p->layers - 1) * h * h + h * (double)t->data->classes;
-    return (4.0 * first + 6.0 * rest) * (double)(t->data->n * p->epochs);
+    return (4.0 * first + 6.0 * rest) * (double)(cases * p->epochs);
 }
 
 /* The epochs that are left, and the state after each. */
@@ -160,7 +182,7 @@ static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *
     if (epoch > 0) {
         printf("%s: %zu of %zu epochs are done already\n", t->name, epoch, p->epochs);
     }
-    progress_begin(&bar, t->name, l->data->n * p->epochs);
+    progress_begin(&bar, t->name, l->n * p->epochs);
     bar.start -= before;
     out->seconds = before;
     bool good = true;
@@ -178,23 +200,22 @@ static bool run_epochs(kd_distiller *d, kd_net *net, const training *t, loader *
 bool train(const training *t, trained *out)
 {
     const plan *p = t->plan;
-    size_t steps = (t->data->n + p->batch - 1) / p->batch;
     loader l;
     *out = (trained){0};
-    if (!open_loader(&l, t->data, p->batch)) {
+    if (!open_loader(&l, t)) {
         return false;
     }
-    kd_net *net = make_net(t);
-    kd_distiller *d = net ? make_distiller(t, net, steps) : NULL;
+    kd_net *net = t->net ? t->net : make_net(t);
+    kd_distiller *d = net ? make_distiller(t, net, (l.n + p->batch - 1) / p->batch) : NULL;
     bool good = d && run_epochs(d, net, t, &l, out);
     kd_distiller_destroy(d);
     close_loader(&l);
     if (!good) {
-        kd_net_destroy(net);
+        kd_net_destroy(t->net ? NULL : net);
         return false;
     }
     out->net = net;
-    out->flop = flop_of_training(t);
+    out->flop = flop_of_training(t, l.n);
     return true;
 }
 

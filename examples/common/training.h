@@ -38,6 +38,9 @@ typedef struct training {
     uint64_t seed;
     const case_set *data;
     kd_teacher *teacher; /**< Knows each image by its place in `data`; NULL: labels alone. */
+    kd_net *net;         /**< Is trained on, and stays the caller's; NULL: a new one by the plan. */
+    const kd_specialist *specialist; /**< Whose order of cases it is; NULL: all, each once. */
+    bool dustbin;                    /**< Labels are those of the specialist's outputs. */
     /** Is told after each epoch; returns false to stop. NULL: nobody is. */
     bool (*after_epoch)(void *user, size_t epochs, double loss, kd_net *net);
     void *user;
