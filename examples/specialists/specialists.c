@@ -445,6 +445,19 @@ static bool one(study *s, uint64_t seed)
     return good;
 }
 
+/* Before anything is trained. */
+static bool check(const study *s)
+{
+    char words[80];
+    bool few = classes.value[0] > (double)s->train.classes;
+    if (!few && sets.value[0] <= (double)s->train.classes) {
+        return true;
+    }
+    snprintf(words, sizeof words, "%g is more than the %zu classes that there are",
+             few ? classes.value[0] : sets.value[0], s->train.classes);
+    return say(few ? "--classes" : "--sets", words);
+}
+
 int main(int argc, char **argv)
 {
     static const program about = {
@@ -463,7 +476,7 @@ int main(int argc, char **argv)
     if (!study_open(&s, &about, argc, argv, &code)) {
         return code;
     }
-    bool good = true;
+    bool good = check(&s);
     for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
         good = one(&s, seed);
     }

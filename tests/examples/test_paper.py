@@ -45,7 +45,7 @@ class Study:
     def __init__(self, programs, name, folder, *words):
         self.name, self.program, self.folder = name, programs[name], folder
         self.json, self.work = folder / f"{name}.json", folder / f"{name}-work"
-        self.words = ["--smoke", "--seeds", len(SEEDS), *PROGRAMS[name][0], *words]
+        self.words = ["--smoke", "--seeds", len(SEEDS), *PROGRAMS.get(name, [[]])[0], *words]
 
     def command(self, *words):
         files = ["--json", self.json, "--work", self.work]
