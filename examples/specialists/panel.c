@@ -2,6 +2,7 @@
 /* Specialists: which classes, how they are trained, how they answer. */
 #include "panel.h"
 
+#include "keeper.h"
 #include "say.h"
 
 #include <math.h>
@@ -126,67 +127,6 @@ static kd_teacher *full_targets(study *s, const float *z, const panel *p, size_t
     return teacher;
 }
 
-/* Keeps the weights of the epoch with the fewest errors on the part to choose with. */
-typedef struct keeper {
-    const panel *p;
-    size_t i;
-    const case_set *dev;
-    const int32_t *labels; /* [dev->n] of all classes */
-    long least;            /* errors of the best epoch; -1 = none yet */
-    kd_net *best;          /* a copy, or NULL */
-} keeper;
-
-/* Errors by the net's own outputs; its dustbin is right for whatever is not one of its classes. */
-static long count(const keeper *k, kd_net *net)
-{
-    const kd_specialist *s = k->p->kind == PANEL_DUSTBIN ? k->p->specialists[k->i] : NULL;
-    kd_net_info info = KD_NET_INFO_INIT;
-    case_set data = *k->dev;
-    (void)kd_net_get_info(net, &info, NULL);
-    data.classes = info.outputs;
-    float *z = logits_of(net, &data);
-    long errors = z ? 0 : -1;
-    for (size_t row = 0; z && row < data.n; row++) {
-        const float *v = z + row * data.classes;
-        int32_t label = k->labels[row];
-        size_t best = 0;
-        for (size_t c = 1; c < data.classes; c++) {
-            best = v[c] > v[best] ? c : best;
-        }
-        if (s) {
-            (void)kd_specialist_labels(s, &label, 1, &label, NULL);
-        }
-        errors += best != (size_t)label;
-    }
-    free(z);
-    return errors;
-}
-
-static bool note(void *user, size_t epoch, double loss, kd_net *net)
-{
-    keeper *k = user;
-    kd_error error = KD_ERROR_INIT;
-    (void)epoch;
-    (void)loss;
-    long errors = count(k, net);
-    if (errors < 0 || (k->least >= 0 && errors >= k->least)) {
-        return errors >= 0;
-    }
-    k->least = errors;
-    kd_net_destroy(k->best);
-    k->best = NULL;
-    return kd_net_clone(net, &k->best, &error) == KD_OK || say("net", error.text);
-}
-
-static void copy_weights(kd_net *to, kd_net *from)
-{
-    kd_param a = KD_PARAM_INIT, b = KD_PARAM_INIT;
-    for (size_t i = 0; kd_net_get_param(from, i, &b) == KD_OK; i++) {
-        (void)kd_net_get_param(to, i, &a);
-        memcpy(a.values, b.values, b.rows * b.columns * sizeof *b.values);
-    }
-}
-
 static bool create(study *s, kd_net *generalist, panel *p, size_t i)
 {
     kd_error error = KD_ERROR_INIT;
@@ -220,7 +160,7 @@ static bool train_one(study *s, const float *z, uint64_t seed, panel *p, size_t 
     const characters *c = s->kept;
     char name[40];
     trained done;
-    keeper k = {p, i, &c->dev, dev_labels, -1, NULL};
+    keeper k = {&c->dev, dev_labels, p->kind == PANEL_DUSTBIN ? p->specialists[i] : NULL, -1, NULL};
     plan how = s->o.alone;
     how.temperature = 1.0f; /* if there are soft targets, they alone */
     how.soft_weight = 1.0f;
@@ -237,15 +177,15 @@ static bool train_one(study *s, const float *z, uint64_t seed, panel *p, size_t 
                         .net = net,
                         .specialist = p->specialists[i],
                         .dustbin = p->kind == PANEL_DUSTBIN,
-                        .after_epoch = note,
+                        .after_epoch = keeper_note,
                         .user = &k};
     bool good = (p->kind == PANEL_DUSTBIN || targets) && train(&t, &done);
     if (good) {
-        copy_weights(net, k.best);
+        keeper_restore(&k, net);
         p->seconds += done.seconds;
         p->tflop += done.flop * 1e-12;
     }
-    kd_net_destroy(k.best);
+    keeper_close(&k);
     kd_teacher_destroy(targets);
     return good;
 }

@@ -4,8 +4,8 @@
  * them say together; the controls that such a gain has to stand beside; and what the paper left
  * open: all of them distilled back into one net.
  */
+#include "keeper.h"
 #include "panel.h"
-
 #include "say.h"
 
 #include <math.h>
@@ -306,7 +306,7 @@ static bool other_specialists(session *r, const char *row, panel_kind kind)
 
 /* ---- controls ---- */
 
-/* The generalist goes on for as many cases as the specialists have seen, at their rate. */
+/* The generalist goes on for as many cases as the specialists saw, at their rate; its best epoch. */
 static bool trained_on(session *r)
 {
     static const char row[] = "generalist trained on";
@@ -325,14 +325,23 @@ static bool trained_on(session *r)
     p.epochs = (cases + r->s->train.n / 2) / r->s->train.n;
     p.epochs = p.epochs > 0 ? p.epochs : 1;
     bool good = kd_net_clone(r->generalist, &net, &error) == KD_OK || say("net", error.text);
+    int32_t *dev_labels = labels_of(&c->dev);
+    keeper k = {&c->dev, dev_labels, NULL, -1, NULL};
     const training t = {.context = r->s->context,
                         .plan = &p,
                         .name = row,
                         .seed = r->seed + 1000,
                         .data = &r->s->train,
-                        .net = net};
+                        .net = net,
+                        .after_epoch = keeper_note,
+                        .user = &k};
     cJSON *result = cJSON_CreateObject();
-    good = good && train(&t, &done);
+    good = good && dev_labels && train(&t, &done);
+    if (good) {
+        keeper_restore(&k, net);
+    }
+    keeper_close(&k);
+    free(dev_labels);
     float *z = good ? logits_of(net, &r->s->test) : NULL;
     if (z) {
         measure(r, z, result);
