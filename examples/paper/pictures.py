@@ -22,6 +22,7 @@ set key top right
 COLOURS = ["#2a6f97", "#e76f51", "#2a9d8f", "#9b5de5"]
 PICTURES = {"mnist": {"learning": "Learning curves: mean loss over the seeds, by epoch",
                       "soft-targets": "Soft targets of six test images, at three temperatures"},
+            "specialists": {"clusters": "The sets of classes of one seed's specialists"},
             "temperature": {"temperature": "Test errors by temperature, with standard errors"},
             "regularise": {"shares": "Frame accuracy on the development part by epoch, mean over "
                                      "the seeds: hard and soft targets of some recordings"}}
@@ -158,7 +159,23 @@ def regularise(section):
     return panels
 
 
-PANELS = {"learning": mnist, "soft-targets": soft_targets, "temperature": temperature,
+def clusters(section):
+    """A row for each set of the first seed; a class that is in several has a colour of its own."""
+    groups = [g for g in section.groups if g.row == "clusters"]
+    sets = next(iter(groups[0].ended().values()))["sets"] if groups else []
+    if not sets:
+        return []
+    count = {name: sum(name in each for each in sets) for each in sets for name in each}
+    labels = [f"set label {quoted(name)} at {x},{y} center font ',18' textcolor rgb "
+              f"'{COLOURS[(count[name] - 1) % len(COLOURS)]}'"
+              for y, each in enumerate(sets, 1) for x, name in enumerate(each)]
+    width = max(len(each) for each in sets)
+    return ["\n".join(labels) + "\nset title 'classes that a generalist confuses; other colours: "
+            "in two sets or more'\nunset xtics\nset ytics 1\nunset grid\nset border 0\nunset key\n"
+            f"set xrange [-1:{width}]\nset yrange [{len(sets) + 1}:0]\nplot -9"]
+
+
+PANELS = {"learning": mnist, "clusters": clusters, "soft-targets": soft_targets, "temperature": temperature,
           "shares": regularise}
 
 

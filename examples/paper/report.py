@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Tables and pictures of what the programs of examples/paper wrote, beside the paper's numbers.
 
-Reads mnist.json, temperature.json, missing.json, ensemble.json, speech.json and regularise.json in
-FOLDER; any may be missing. Prints a table of each in Markdown, or puts it into a page between the
+Reads mnist.json, temperature.json, missing.json, ensemble.json, specialists.json, speech.json and
+regularise.json in FOLDER; any may be missing. Prints a table of each in Markdown, or puts it into a page between the
 lines
 
     <!-- report: mnist -->
@@ -20,12 +20,14 @@ import sys
 
 import pictures
 import results
+import specialist_tables
 import speech_tables
 import tables
 
 MARKER = re.compile(r"^<!-- report: (\w+) -->\n(.*?)^<!-- end -->$", re.MULTILINE | re.DOTALL)
 
 
+MODULES = {"specialists": specialist_tables}
 HEADLINE = "headline"  # the table of a page that has no other
 
 
@@ -33,7 +35,7 @@ def told(folder, program):
     """All that is to be said of a program's results."""
     if program == HEADLINE:
         return tables.headline(*(results.read(folder, name) for name in ("mnist", "missing")))
-    module = speech_tables if program in results.SPEECH else tables
+    module = speech_tables if program in results.SPEECH else MODULES.get(program, tables)
     return "\n\n".join(module.parts(program, results.read(folder, program))) or "not run yet"
 
 

@@ -5,13 +5,15 @@ import math
 from typing import NamedTuple
 
 SPEECH = ("speech", "regularise")
-PROGRAMS = ("mnist", "temperature", "missing", "ensemble", *SPEECH)
+PROGRAMS = ("mnist", "temperature", "missing", "ensemble", "specialists", *SPEECH)
 MNIST_TEST = "3f44004bbe5cfd4c"  # the paper's test set
+EMNIST = {"bcf425b3a7366636": "EMNIST ByClass's test partition, split again"}
 MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
-OWN_TEACHER = ("mnist", "missing", *SPEECH)  # each seed's student has the teacher of the same seed
+OWN_TEACHER = ("mnist", "missing", "specialists", *SPEECH)  # each seed's student has the teacher of the same seed
 RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
 NUMBERS = {"missing": ["missing", *(f"{what}_{rule}" for rule in RULES for what in
                                     ("errors", "missing_errors", "missing_right", "shift"))],
+           "specialists": ["errors", "conditional_errors", "conditional_cases", "won", "lost"],
            "speech": ["frame_accuracy", "word_error_rate"],
            "regularise": ["frame_accuracy", "word_error_rate", "train_frame_accuracy"]}
 DESCRIBED = {"ensemble": ["members"], "speech": ["speakers", "members"],
@@ -118,7 +120,9 @@ def data_of(program, what):
     if program in SPEECH:
         return "drawn words" if what["data"] == "drawn" else "recordings"
     if what["data"] == "drawn":
-        return "drawn digits"
+        return "marked digits, drawn" if program == "specialists" else "drawn digits"
+    if program == "specialists":
+        return EMNIST.get(what["hash"], f"other images ({what['hash']})")
     return MNIST.get(what["hash"], f"other images ({what['hash']})")
 
 
@@ -157,6 +161,7 @@ def numbers_of(program, what, result):
     described = [name for name in DESCRIBED.get(program, ())
                  if name != "members" or what["row"] != "member"]
     due = ["diverged"] if "diverged" in result else NUMBERS.get(program, ["errors"])
+    due = [] if what["row"] == "clusters" else due
     due = due + [name for name in ("best_epoch",) if name in result]
     due = due if program in SPEECH else [*due, "cases"]
     return [what["plan"]["hidden"], *(what[name] for name in described),

@@ -12,13 +12,14 @@ import tempfile
 import xml.etree.ElementTree
 from pathlib import Path
 
+import paper_specialists
 import paper_speech
 import source
 
 MNIST = "b6be8adf9f5ba720"
 MNIST_TEST = "3f44004bbe5cfd4c"
 PLAN = {"hidden": 800, "epochs": 2, "temperature": 1, "rate": 0.1}
-NAMES = ("mnist", "temperature", "missing", "ensemble", "speech", "regularise")
+NAMES = ("mnist", "temperature", "missing", "ensemble", "specialists", "speech", "regularise")
 PAGE = "".join(f"# {name}\n\n<!-- report: {name} -->\nold\n<!-- end -->\n\nbehind\n"
                for name in NAMES)
 
@@ -189,7 +190,8 @@ def pages(report):
     if shutil.which("gnuplot"):
         done = report.say("--pictures", "--write", page)
         report.expect(f"--pictures: {done}", done.returncode == 0)
-        for name in ("temperature.svg", "learning.svg", "soft-targets.svg", "shares.svg"):
+        for name in ("temperature.svg", "learning.svg", "soft-targets.svg", "shares.svg",
+                     "clusters.svg"):
             drawn = xml.etree.ElementTree.parse(report.folder / name).getroot()
             report.expect(f"{name} is no SVG", drawn.tag.endswith("svg"))
             report.expect(f"{name} is not in the page",
@@ -229,7 +231,9 @@ def main():
         report = Report(root, Path(name))
         numbers(root, report.expect)
         paper_speech.numbers(root, report.expect)
-        for part in (nets, sweep, others, paper_speech.table_1, paper_speech.table_5, pages,
+        paper_specialists.numbers(root, report.expect)
+        for part in (nets, sweep, others, paper_speech.table_1, paper_speech.table_5,
+                     paper_specialists.tables, pages,
                      readme, bad_files, paper_speech.bad_files):
             part(report)
         report.folder = root / "docs" / "paper"
