@@ -170,8 +170,8 @@ def clusters(section):
               f"'{COLOURS[(count[name] - 1) % len(COLOURS)]}'"
               for y, each in enumerate(sets, 1) for x, name in enumerate(each)]
     width = max(len(each) for each in sets)
-    return ["\n".join(labels) + "\nset title 'classes that a generalist confuses; other colours: "
-            "in two sets or more'\nunset xtics\nset ytics 1\nunset grid\nset border 0\nunset key\n"
+    return ["\n".join(labels) + "\nset title 'other colours: in several sets'\nunset xtics\n"
+            f"set ytics 1,1,{len(sets)}\nunset grid\nset border 0\nunset key\n"
             f"set xrange [-1:{width}]\nset yrange [{len(sets) + 1}:0]\nplot -9"]
 
 
