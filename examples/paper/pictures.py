@@ -175,7 +175,8 @@ def clusters(section):
             f"set xrange [-1:{width}]\nset yrange [{len(sets) + 1}:0]\nplot -9"]
 
 
-PANELS = {"learning": mnist, "clusters": clusters, "soft-targets": soft_targets, "temperature": temperature,
+PANELS = {"learning": mnist, "clusters": clusters, "soft-targets": soft_targets,
+          "temperature": temperature,
           "shares": regularise}
 
 
