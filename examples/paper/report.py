@@ -3,8 +3,8 @@
 """Tables and pictures of what the programs of examples/paper wrote, beside the paper's numbers.
 
 Reads mnist.json, temperature.json, missing.json, ensemble.json, specialists.json, speech.json and
-regularise.json in FOLDER; any may be missing. Prints a table of each in Markdown, or puts it into a page between the
-lines
+regularise.json in FOLDER; any may be missing. Prints a table of each in Markdown, or puts it into a
+page between the lines
 
     <!-- report: mnist -->
     <!-- end -->

@@ -9,7 +9,8 @@ PROGRAMS = ("mnist", "temperature", "missing", "ensemble", "specialists", *SPEEC
 MNIST_TEST = "3f44004bbe5cfd4c"  # the paper's test set
 EMNIST = {"bcf425b3a7366636": "EMNIST ByClass's test partition, split again"}
 MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
-OWN_TEACHER = ("mnist", "missing", "specialists", *SPEECH)  # each seed's student has the teacher of the same seed
+# Each seed's student has the teacher of the same seed.
+OWN_TEACHER = ("mnist", "missing", "specialists", *SPEECH)
 RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
 NUMBERS = {"missing": ["missing", *(f"{what}_{rule}" for rule in RULES for what in
                                     ("errors", "missing_errors", "missing_right", "shift"))],

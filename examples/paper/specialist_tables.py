@@ -115,8 +115,8 @@ def table_4(section):
         before, after = (mean([line[name] for line in lines])
                          for name in ("right_before", "right_after"))
         change = f"{100 * (after - before) / before:+.1f} %" if before else ""
-        rows.append([f"{n:g}", PAPER_4.get(n, ""), f"{mean([line['cases'] for line in lines]):,.0f}",
-                     f"{after - before:+.1f}", change])
+        images = f"{mean([line['cases'] for line in lines]):,.0f}"
+        rows.append([f"{n:g}", PAPER_4.get(n, ""), images, f"{after - before:+.1f}", change])
     return table(["specialists that know the class", "paper: images; more right; change",
                   "images", "more right", "change"], rows)
 

@@ -306,7 +306,7 @@ static bool other_specialists(session *r, const char *row, panel_kind kind)
 
 /* ---- controls ---- */
 
-/* The generalist goes on for as many cases as the specialists saw, at their rate; its best epoch. */
+/* The generalist goes on for as many cases as specialists saw, at their rate; its best epoch. */
 static bool trained_on(session *r)
 {
     static const char row[] = "generalist trained on";
