@@ -148,20 +148,13 @@ static void read_option(settings *s, int option, const char *value)
 static settings read_settings(int argc, char **argv)
 {
     static const struct option options[] = {
-        {"workload", required_argument, NULL, 'w'},
-        {"scale", required_argument, NULL, 'c'},
-        {"project", required_argument, NULL, 'p'},
-        {"ranks", required_argument, NULL, 'r'},
-        {"link", required_argument, NULL, 'k'},
-        {"threads", required_argument, NULL, 't'},
-        {"isa", required_argument, NULL, 'i'},
-        {"limit", no_argument, NULL, 'l'},
-        {"seconds", required_argument, NULL, 'e'},
-        {"steps", required_argument, NULL, 'n'},
-        {"serve", no_argument, NULL, 's'},
-        {"merge", no_argument, NULL, 'm'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"workload", required_argument, NULL, 'w'}, {"scale", required_argument, NULL, 'c'},
+        {"project", required_argument, NULL, 'p'},  {"ranks", required_argument, NULL, 'r'},
+        {"link", required_argument, NULL, 'k'},     {"threads", required_argument, NULL, 't'},
+        {"isa", required_argument, NULL, 'i'},      {"limit", no_argument, NULL, 'l'},
+        {"seconds", required_argument, NULL, 'e'},  {"steps", required_argument, NULL, 'n'},
+        {"serve", no_argument, NULL, 's'},          {"merge", no_argument, NULL, 'm'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
     };
     settings s = {
         .threads = 1, .seconds = 1.0, .project = {.link = 10.0, .n = 4, .ranks = {1, 8, 64, 512}}};
