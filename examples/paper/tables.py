@@ -68,12 +68,18 @@ def label(section, group, text):
 
 
 def threads(groups):
-    """"; 1 or 2 threads", or nothing if nobody says it."""
-    found = sorted({result["threads"] for group in groups
-                    for result in group.results.values() if "threads" in result})
-    if not found:
-        return ""
-    return f"; {' or '.join(f'{n:g}' for n in found)} thread{'s' if found[-1] > 1 else ''}"
+    """"; 1 or 2 threads", processor and commits, as far as somebody says them."""
+    found, processors, commits = (
+        sorted({result[name] for group in groups for result in group.results.values()
+                if name in result}) for name in ("threads", "processor", "commit"))
+    text = ""
+    if found:
+        text += f"; {' or '.join(f'{n:g}' for n in found)} thread{'s' if found[-1] > 1 else ''}"
+    if processors:
+        text += f" of {' or '.join(processors)}"
+    if commits:
+        text += f"; commit{'s' if len(commits) > 1 else ''} {', '.join(commits)}"
+    return text
 
 
 def caption(section):
