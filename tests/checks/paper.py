@@ -97,7 +97,7 @@ def nets(report):
                "Fewer errors distilled than alone, by seed: 1: 50 %, 2: 36 %, 3: 50 %; mean 45 %.",
                "MNIST; errors of 10,000 images of the test set; 2 threads.")
     report.expect("notes of plans that are one", "plans" not in report.say().stdout)
-    runs[0]["result"] |= {"processor": "Z80", "commit": "abc"}
+    runs[2]["result"] |= {"processor": "Z80", "commit": "abc"}
     runs[1]["result"]["commit"] = "abd"
     write(report.folder, "mnist", runs)
     report.due("what made them", "of the test set; 2 threads of Z80; commits abc, abd.")
