@@ -48,7 +48,7 @@ static double squared_distance(const double *a, const double *b, size_t n)
 static size_t nearest(const kmeans *km, const double *column, double *out_distance)
 {
     size_t best = 0;
-    *out_distance = INFINITY;
+    *out_distance = (double)INFINITY;
     for (size_t m = 0; m < km->sets; m++) {
         double d = squared_distance(column, km->means + m * km->k, km->k);
         if (d < *out_distance) {
@@ -172,7 +172,7 @@ static kd_status read_options(kd_cluster_options *o, const kd_cluster_options *g
 
 static double run(kmeans *km, const kd_covariance *c, const kd_cluster_options *o)
 {
-    double least = INFINITY;
+    double least = (double)INFINITY;
     for (size_t i = 0; i < km->k; i++) {
         for (size_t j = 0; j < km->k; j++) {
             km->columns[i * km->k + j] = kdi_specialist_covariance(c, i, j);

@@ -172,7 +172,7 @@ static void map(kdi_merge_case *c)
 
 static uint32_t iterate(kdi_merge_case *c, const kd_merge_options *o)
 {
-    double change = INFINITY;
+    double change = (double)INFINITY;
     uint32_t step = 0;
     while (step < o->steps && change > o->tolerance) {
         find_ratios(c);
@@ -276,10 +276,10 @@ static void try_step(kdi_merge_case *c, double rate)
 static uint32_t descend(kdi_merge_case *c, const kd_merge_options *o)
 {
     double least = energy(c, c->q);
-    double change = INFINITY;
+    double change = (double)INFINITY;
     uint32_t step = 0;
     while (step < o->steps && change > o->tolerance) {
-        double now = INFINITY;
+        double now = (double)INFINITY;
         double rate = 1.0;
         find_ratios(c);
         find_move(c);

@@ -115,7 +115,7 @@ static void the_best_try_counts(void **state)
 {
     (void)state;
     uint32_t sets[K];
-    double before = INFINITY, inertia;
+    double before = (double)INFINITY, inertia;
     kd_covariance *c = planted(1.5);
     for (uint32_t tries = 1; tries <= 30; tries++) {
         kd_cluster_options o = options_of(GROUPS, 3);

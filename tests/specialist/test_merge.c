@@ -206,7 +206,7 @@ static void the_objective_never_rises(void **state)
     uint64_t seed = 13;
     for (size_t round = 0; round < 400; round++) {
         problem p = problem_draw(&seed, &sorts[round % COUNT(sorts)]);
-        double before = INFINITY;
+        double before = (double)INFINITY;
         for (uint32_t steps = 1; steps <= 40; steps++) {
             kd_merge_options o = of_kind(KD_MERGE_FIXED_POINT);
             o.steps = steps;
