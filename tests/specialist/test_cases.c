@@ -53,23 +53,33 @@ static int end(void **state)
     return 0;
 }
 
+static void refused(kd_status status, kd_status due, const kd_error *e, int32_t argument,
+                    const char *words)
+{
+    support_refused(status, due, e->text, words);
+    assert_int_equal(e->status, due);
+    assert_int_equal(e->argument, argument);
+}
+
 /* ---- labels ---- */
 
 static void labels_are_outputs(void **state)
 {
     (void)state;
-    int32_t got[N];
+    int32_t got[N + 1];
+    got[N] = 77;
     support_ok(kd_specialist_labels(specialist, labels, N, got, NULL), "labels");
+    assert_int_equal(got[N], 77);
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(got[i], labels[i] < 0 ? -1 : output_of[labels[i]]);
     }
-    memcpy(got, labels, sizeof got);
+    memcpy(got, labels, sizeof labels);
     support_ok(kd_specialist_labels(specialist, got, N, got, NULL), "in place");
     for (size_t i = 0; i < N; i++) {
         assert_int_equal(got[i], labels[i] < 0 ? -1 : output_of[labels[i]]);
     }
     support_ok(kd_specialist_labels(whole, labels, N, got, NULL), "of all classes");
-    support_same_bits("of all classes", got, labels, sizeof got);
+    support_same_bits("of all classes", got, labels, sizeof labels);
 }
 
 static void bad_labels(void **state)
@@ -83,22 +93,21 @@ static void bad_labels(void **state)
     for (size_t i = 0; i < COUNT(bad); i++) {
         memcpy(given, labels, sizeof given);
         given[N - 1] = bad[i];
-        support_refused(kd_specialist_labels(specialist, given, N, got, &e), KD_ERR_LABEL, e.text,
-                        "labels[199] is ");
-        support_refused(kd_specialist_order(specialist, given, N, 1, 0, order, &n, NULL, &e),
-                        KD_ERR_LABEL, e.text, "labels[199] is ");
+        refused(kd_specialist_labels(specialist, given, N, got, &e), KD_ERR_LABEL, &e, 2,
+                "labels[199] is ");
+        refused(kd_specialist_order(specialist, given, N, 1, 0, order, &n, NULL, &e), KD_ERR_LABEL,
+                &e, 2, "labels[199] is ");
     }
     assert_int_equal(got[0], 77);
-    support_refused(kd_specialist_labels(NULL, labels, N, got, &e), KD_ERR_NULL, e.text,
-                    "specialist is NULL");
-    support_refused(kd_specialist_labels(specialist, NULL, N, got, &e), KD_ERR_NULL, e.text,
-                    "labels is NULL");
-    support_refused(kd_specialist_labels(specialist, labels, N, NULL, &e), KD_ERR_NULL, e.text,
-                    "out_labels is NULL");
-    support_refused(kd_specialist_labels(specialist, labels, 0, got, &e), KD_ERR_SIZE, e.text,
-                    "n is 0");
-    support_refused(kd_specialist_labels(specialist, given, N - 1, given + 1, &e), KD_ERR_OVERLAP,
-                    e.text, "out_labels overlaps labels");
+    refused(kd_specialist_labels(NULL, labels, N, got, &e), KD_ERR_NULL, &e, 1,
+            "specialist is NULL");
+    refused(kd_specialist_labels(specialist, NULL, N, got, &e), KD_ERR_NULL, &e, 2,
+            "labels is NULL");
+    refused(kd_specialist_labels(specialist, labels, N, NULL, &e), KD_ERR_NULL, &e, 4,
+            "out_labels is NULL");
+    refused(kd_specialist_labels(specialist, labels, 0, got, &e), KD_ERR_SIZE, &e, 3, "n is 0");
+    refused(kd_specialist_labels(specialist, given, N - 1, given + 1, &e), KD_ERR_OVERLAP, &e, 4,
+            "out_labels overlaps labels");
 }
 
 /* ---- soft targets ---- */
@@ -216,23 +225,22 @@ static void bad_targets(void **state)
                         all[i].status, e.text, all[i].words);
         assert_int_equal(e.argument, 2);
     }
-    support_refused(kd_specialist_targets(NULL, &t, N, out, &got, &e), KD_ERR_NULL, e.text,
-                    "specialist is NULL");
-    support_refused(kd_specialist_targets(specialist, NULL, N, out, &got, &e), KD_ERR_NULL, e.text,
-                    "targets is NULL");
-    support_refused(kd_specialist_targets(specialist, &t, 0, out, &got, &e), KD_ERR_SIZE, e.text,
-                    "n is 0");
-    support_refused(kd_specialist_targets(specialist, &t, N, NULL, &got, &e), KD_ERR_NULL, e.text,
-                    "values is NULL");
-    support_refused(kd_specialist_targets(specialist, &t, N, out, NULL, &e), KD_ERR_NULL, e.text,
-                    "out_targets is NULL");
+    refused(kd_specialist_targets(NULL, &t, N, out, &got, &e), KD_ERR_NULL, &e, 1,
+            "specialist is NULL");
+    refused(kd_specialist_targets(specialist, NULL, N, out, &got, &e), KD_ERR_NULL, &e, 2,
+            "targets is NULL");
+    refused(kd_specialist_targets(specialist, &t, 0, out, &got, &e), KD_ERR_SIZE, &e, 3, "n is 0");
+    refused(kd_specialist_targets(specialist, &t, N, NULL, &got, &e), KD_ERR_NULL, &e, 4,
+            "values is NULL");
+    refused(kd_specialist_targets(specialist, &t, N, out, NULL, &e), KD_ERR_NULL, &e, 5,
+            "out_targets is NULL");
     t.values = bad;
     bad[N * K - 1] = 0;
-    support_refused(kd_specialist_targets(specialist, &t, N, bad + 1, &got, &e), KD_ERR_OVERLAP,
-                    e.text, "values overlaps targets.values");
+    refused(kd_specialist_targets(specialist, &t, N, bad + 1, &got, &e), KD_ERR_OVERLAP, &e, 4,
+            "values overlaps targets.values");
     t.k = K + 1;
-    support_refused(kd_specialist_targets(specialist, &t, N, out, &got, &e), KD_ERR_SHAPE, e.text,
-                    "targets.k is 10, but all of them have 9 classes");
+    refused(kd_specialist_targets(specialist, &t, N, out, &got, &e), KD_ERR_SHAPE, &e, 2,
+            "targets.k is 10, but all of them have 9 classes");
     assert_memory_equal(&got, &empty, sizeof got);
 }
 
@@ -300,6 +308,24 @@ static void an_order_is_that_of_its_key(void **state)
     assert_true(memcmp(a, b, n * sizeof *a) != 0);
 }
 
+/* As many others as own cases: which of them comes next is not always the same. */
+static void both_halves_have_orders_of_their_own(void **state)
+{
+    (void)state;
+    int32_t both[50];
+    uint32_t order[100];
+    size_t n, apart = 0;
+    for (size_t i = 0; i < 50; i++) {
+        both[i] = i % 2 ? 0 : 3;
+    }
+    support_ok(kd_specialist_order(specialist, both, 50, 1, 0, order, &n, NULL, NULL), "order");
+    for (size_t i = 0; i < n; i += 2) { /* if one permutation served both, sums would be equal */
+        uint32_t sum = order[i] + order[i + 1];
+        apart += sum != order[0] + order[1];
+    }
+    assert_true(n == 50 && apart > 20);
+}
+
 /* Fewer others than own cases: they come again, each as often as the next, but for one. */
 static void few_others_come_again(void **state)
 {
@@ -352,21 +378,20 @@ static void no_order_of_nothing(void **state)
     uint32_t order[6];
     size_t n = 9;
     kd_error e = KD_ERROR_INIT;
-    support_refused(kd_specialist_order(specialist, own, 3, 1, 0, order, &n, NULL, &e),
-                    KD_ERR_EMPTY_BATCH, e.text,
-                    "none of 3 labels is of another class than the specialist's");
-    support_refused(kd_specialist_order(specialist, others, 3, 1, 0, order, &n, NULL, &e),
-                    KD_ERR_EMPTY_BATCH, e.text, "none of 3 labels is of the specialist's classes");
-    support_refused(kd_specialist_order(whole, none, 3, 1, 0, order, &n, NULL, &e),
-                    KD_ERR_EMPTY_BATCH, e.text, "none of 3 labels is of the specialist's classes");
-    support_refused(kd_specialist_order(specialist, NULL, 3, 1, 0, order, &n, NULL, &e),
-                    KD_ERR_NULL, e.text, "labels is NULL");
-    support_refused(kd_specialist_order(specialist, own, 3, 1, 0, NULL, &n, NULL, &e), KD_ERR_NULL,
-                    e.text, "out_order is NULL");
-    support_refused(kd_specialist_order(specialist, own, 3, 1, 0, order, NULL, NULL, &e),
-                    KD_ERR_NULL, e.text, "out_n is NULL");
-    support_refused(kd_specialist_order(specialist, both.labels, 3, 1, 0, both.order, &n, NULL, &e),
-                    KD_ERR_OVERLAP, e.text, "out_order overlaps labels");
+    refused(kd_specialist_order(specialist, own, 3, 1, 0, order, &n, NULL, &e), KD_ERR_EMPTY_BATCH,
+            &e, 2, "none of 3 labels is of another class than the specialist's");
+    refused(kd_specialist_order(specialist, others, 3, 1, 0, order, &n, NULL, &e),
+            KD_ERR_EMPTY_BATCH, &e, 2, "none of 3 labels is of the specialist's classes");
+    refused(kd_specialist_order(whole, none, 3, 1, 0, order, &n, NULL, &e), KD_ERR_EMPTY_BATCH, &e,
+            2, "none of 3 labels is of the specialist's classes");
+    refused(kd_specialist_order(specialist, NULL, 3, 1, 0, order, &n, NULL, &e), KD_ERR_NULL, &e, 2,
+            "labels is NULL");
+    refused(kd_specialist_order(specialist, own, 3, 1, 0, NULL, &n, NULL, &e), KD_ERR_NULL, &e, 6,
+            "out_order is NULL");
+    refused(kd_specialist_order(specialist, own, 3, 1, 0, order, NULL, NULL, &e), KD_ERR_NULL, &e,
+            7, "out_n is NULL");
+    refused(kd_specialist_order(specialist, both.labels, 3, 1, 0, both.order, &n, NULL, &e),
+            KD_ERR_OVERLAP, &e, 6, "out_order overlaps labels");
     assert_int_equal(n, 9);
 }
 
@@ -381,6 +406,7 @@ int main(void)
         cmocka_unit_test(bad_targets),
         cmocka_unit_test(half_of_an_epoch_is_its_own),
         cmocka_unit_test(an_order_is_that_of_its_key),
+        cmocka_unit_test(both_halves_have_orders_of_their_own),
         cmocka_unit_test(few_others_come_again),
         cmocka_unit_test(without_a_dustbin_all_cases_come_once),
         cmocka_unit_test(no_order_of_nothing),

@@ -261,6 +261,17 @@ static void idle_specialists_change_nothing(void **state)
     }
 }
 
+static void nobody_but_the_generalist(void **state)
+{
+    (void)state;
+    kd_merge_in in = w.in;
+    in.m = 0;
+    in.specialists = NULL;
+    in.answers = NULL;
+    answer got = merge(&in);
+    support_same_bits("q", got.q, w.generalist, sizeof got.q);
+}
+
 /* ---- refusals ---- */
 
 typedef struct call {
@@ -383,6 +394,7 @@ int main(void)
         cmocka_unit_test(idle_answers_are_not_read),
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(idle_specialists_change_nothing),
+        cmocka_unit_test(nobody_but_the_generalist),
         cmocka_unit_test(bad_options),
         cmocka_unit_test(bad_input),
         cmocka_unit_test(overlaps),

@@ -2,6 +2,8 @@
 /* What a teacher of specialists is made of: its hash, and parts that are refused. */
 #include "specialists.h"
 
+#include <stdio.h>
+
 /* Whatever it is made of is part of its hash. */
 static void another_teacher_has_another_hash(void **state)
 {
@@ -94,7 +96,13 @@ static void bad_parts_name_the_entry(void **state)
     refuse(given, 0, NULL, KD_ERR_SIZE, "m is 0, not 1 to 256");
     refuse(given, KD_MAX_MEMBERS + 1, NULL, KD_ERR_TOO_LARGE, "m is 257, not 1 to 256");
     refuse(given, M, (o.best = K + 1, &o), KD_ERR_TOO_LARGE, "options.best is 7");
-    refuse((given[1] = NULL, given), M, NULL, KD_ERR_NULL, "specialists[1] is NULL");
+    for (size_t i = 0; i < M; i++) {
+        char words[32];
+        snprintf(words, sizeof words, "specialists[%zu] is NULL", i);
+        given[i] = NULL;
+        refuse(given, M, NULL, KD_ERR_NULL, words);
+        given[i] = w.specialists[i];
+    }
     refuse((given[1] = without, given), M, NULL, KD_ERR_STATE, "specialists[1] has no net");
     refuse((given[1] = other_k, given), M, NULL, KD_ERR_SHAPE,
            "specialists[1] is of 7 classes, the generalist of 6");
