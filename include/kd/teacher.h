@@ -2,7 +2,8 @@
 /**
  * @file teacher.h
  * Tier 2: teachers: whoever gives soft targets. A net, an ensemble of teachers, a callback of the
- * host, or logits that were recorded before.
+ * host, or logits that were recorded before; also recordings (kd/cache.h), and a generalist with
+ * its specialists (kd/specialist.h).
  *
  * A teacher is read only and always infers: no call on it can turn its dropout on or change its
  * weights. It is reference-counted, and any number of distillers, in any threads, may share it.

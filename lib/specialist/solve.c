@@ -15,8 +15,8 @@
 
 /* How much of a dustbin is shared out equally at first: no q begins at 0 that may have to grow. */
 #define EQUALLY 0.01
-/* What E's rounding may add. */
-#define NOISE 1e-13
+/* What rounding may add to E, for each distribution in it. */
+#define NOISE 3e-14
 /* Shorter steps of a descent, each a quarter of the one before. */
 #define QUARTERS 10
 
@@ -275,6 +275,7 @@ static void try_step(kdi_merge_case *c, double rate)
 /* Where no step along the direction lowers E, one of the fixed point does. */
 static uint32_t descend(kdi_merge_case *c, const kd_merge_options *o)
 {
+    const double noise = NOISE * c->weight;
     double least = energy(c, c->q);
     double change = (double)INFINITY;
     uint32_t step = 0;
@@ -283,12 +284,12 @@ static uint32_t descend(kdi_merge_case *c, const kd_merge_options *o)
         double rate = 1.0;
         find_ratios(c);
         find_move(c);
-        for (int i = 0; i <= QUARTERS && !(now <= least + NOISE); i++) {
+        for (int i = 0; i <= QUARTERS && !(now <= least + noise); i++) {
             try_step(c, rate);
             now = energy(c, c->next);
             rate *= 0.25;
         }
-        if (!(now <= least + NOISE)) {
+        if (!(now <= least + noise)) {
             map(c);
             now = energy(c, c->next);
         }
