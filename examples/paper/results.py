@@ -8,7 +8,8 @@ SPEECH = ("speech", "regularise")
 PROGRAMS = ("mnist", "temperature", "missing", "ensemble", "specialists", *SPEECH)
 MNIST_TEST = "3f44004bbe5cfd4c"  # the paper's test set
 EMNIST = {"bcf425b3a7366636": "EMNIST ByClass's test partition, split again"}
-MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images"}
+MNIST = {"b6be8adf9f5ba720": "MNIST", "5dab77b4db3261db": "MNIST without its last 10,000 images",
+         "ad3075ab3cb9b544": "Ten capital letters of EMNIST"}
 # Each seed's student has the teacher of the same seed.
 OWN_TEACHER = ("mnist", "missing", "specialists", *SPEECH)
 RULES = ("raw", "oracle", "honest")  # by which a bias is shifted
