@@ -30,14 +30,14 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent / "mutation"))
 import mutants  # noqa: E402
 
 ROOT = pathlib.Path(__file__).parents[1]
-FILES = ["lib/loss/*.c", "lib/io/*.c", "lib/ckpt/*.c", "lib/teacher/*.c", "lib/base/size.c",
-         "lib/optim/*.c", "lib/net/*.c", "lib/distill/*.c"]
+FILES = ["lib/loss/*.c", "lib/io/*.c", "lib/ckpt/*.c", "lib/specialist/*.c", "lib/teacher/*.c",
+         "lib/base/size.c", "lib/optim/*.c", "lib/net/*.c", "lib/distill/*.c"]
 LEFT_OUT = ["lib/io/crc_table.c"]  # numbers only
 # Nothing may survive here: they read files that anybody may have written.
 READERS = ["lib/io/tensors_*.c", "lib/io/json.c", "lib/io/cursor.c", "lib/io/npy.c",
            "lib/ckpt/*.c", "lib/teacher/cache_*.c", "lib/base/size.c"]
 SLOW = 3  # seconds of a test that no other room waits for
-SUITES = ["base", "loss", "optim", "net", "io", "ckpt", "teacher", "ctx", "distill"]
+SUITES = ["base", "loss", "optim", "net", "io", "ckpt", "specialist", "teacher", "ctx", "distill"]
 
 
 def matches(path, patterns):

@@ -45,7 +45,8 @@ run() { # DIR OPTIONS...
 thread() {
     [ ! -d "$libraries/openblas-serial" ] || serial=$libraries/openblas-serial
     LD_LIBRARY_PATH=${serial:-} run thread -Db_sanitize=thread --suite base --suite port \
-        --suite net --suite teacher --suite distill --suite threads --timeout-multiplier 4
+        --suite net --suite specialist --suite teacher --suite distill --suite threads \
+        --timeout-multiplier 4
 }
 
 memory() {
