@@ -51,7 +51,7 @@ static void make_small(void)
 }
 
 /* What is at hand for one seed. */
-typedef struct session {
+typedef struct trial {
     study *s;
     uint64_t seed;
     kd_net *generalist;
@@ -59,7 +59,7 @@ typedef struct session {
     float *base;     /* [test.n,k] the generalist's logits */
     panel own;       /* by clusters */
     bool trained, corrected;
-} session;
+} trial;
 
 static size_t largest(const float *values, size_t n)
 {
@@ -86,7 +86,7 @@ static size_t largest_known(const panel *p, const float *values, size_t n)
  * "conditional"); and cases that this gets right and the generalist does not, or the other way
  * round, which is what a paired test needs.
  */
-static void measure(const session *r, const float *scores, cJSON *result)
+static void measure(const trial *r, const float *scores, cJSON *result)
 {
     size_t k = r->s->test.classes;
     size_t errors = 0, conditional = 0, of = 0, won = 0, lost = 0;
@@ -112,7 +112,7 @@ static void measure(const session *r, const float *scores, cJSON *result)
 }
 
 /* Table 4: by the number of specialists that know the true class. */
-static void measure_cover(const session *r, const float *scores, cJSON *result)
+static void measure_cover(const trial *r, const float *scores, cJSON *result)
 {
     size_t k = r->s->test.classes;
     size_t cases[PANEL_MOST + 1] = {0}, before[PANEL_MOST + 1] = {0}, after[PANEL_MOST + 1] = {0};
@@ -143,7 +143,7 @@ static void describe_cost(const panel *p, cJSON *result)
     cJSON_AddNumberToObject(result, "trained_cases", (double)p->cases);
 }
 
-static cJSON *describe(const session *r, const char *row)
+static cJSON *describe(const trial *r, const char *row)
 {
     cJSON *what = study_what(r->s, row, r->seed, &r->s->o.alone, &r->seed);
     cJSON_AddNumberToObject(what, "sets", sets.value[0]);
@@ -152,7 +152,7 @@ static cJSON *describe(const session *r, const char *row)
 }
 
 /* Takes both. */
-static bool keep(session *r, bool good, cJSON *what, cJSON *result)
+static bool keep(trial *r, bool good, cJSON *what, cJSON *result)
 {
     if (good) {
         return runs_add(&r->s->runs, what, result);
@@ -164,7 +164,7 @@ static bool keep(session *r, bool good, cJSON *what, cJSON *result)
 
 /* ---- the generalist, and its clusters ---- */
 
-static bool open_round(session *r)
+static bool open_round(trial *r)
 {
     cJSON *result = cJSON_CreateObject();
     r->generalist = study_teacher(r->s, r->seed, result);
@@ -184,7 +184,7 @@ static bool open_round(session *r)
     return keep(r, good, what, result);
 }
 
-static void close_round(session *r)
+static void close_round(trial *r)
 {
     panel_close(&r->own);
     kd_net_destroy(r->generalist);
@@ -192,7 +192,7 @@ static void close_round(session *r)
     free(r->base);
 }
 
-static void print_clusters(const session *r)
+static void print_clusters(const trial *r)
 {
     char name[8];
     printf("classes that seed %llu's generalist confuses:\n", (unsigned long long)r->seed);
@@ -206,7 +206,7 @@ static void print_clusters(const session *r)
     }
 }
 
-static bool clusters(session *r)
+static bool clusters(trial *r)
 {
     cJSON *what = describe(r, "clusters");
     print_clusters(r);
@@ -231,7 +231,7 @@ static bool clusters(session *r)
 /* ---- specialists ---- */
 
 /* Trained when first needed, and corrected when that is first asked for. */
-static bool train_own(session *r, bool correct)
+static bool train_own(trial *r, bool correct)
 {
     r->trained = r->trained || panel_train(r->s, r->generalist, r->seed, PANEL_DUSTBIN, &r->own);
     if (r->trained && correct && !r->corrected) {
@@ -241,7 +241,7 @@ static bool train_own(session *r, bool correct)
     return r->trained;
 }
 
-static bool ask(session *r, panel *p, size_t best, const char *row, bool cover)
+static bool ask(trial *r, panel *p, size_t best, const char *row, bool cover)
 {
     cJSON *what = describe(r, row);
     cJSON *result = cJSON_CreateObject();
@@ -257,7 +257,7 @@ static bool ask(session *r, panel *p, size_t best, const char *row, bool cover)
     return keep(r, q != NULL, what, result);
 }
 
-static bool is_done(session *r, const char *row)
+static bool is_done(trial *r, const char *row)
 {
     cJSON *what = describe(r, row);
     if (study_done(r->s, what)) {
@@ -268,7 +268,7 @@ static bool is_done(session *r, const char *row)
 }
 
 /* The paper's, and with more active specialists; and before the dustbins are corrected. */
-static bool specialists(session *r)
+static bool specialists(trial *r)
 {
     static const char *const rows[] = {"with specialists", "with specialists, n = 2",
                                        "with specialists, n = 3"};
@@ -289,7 +289,7 @@ static bool specialists(session *r)
 }
 
 /* Groups at random; and section 6.1's, with all classes. */
-static bool other_specialists(session *r, const char *row, panel_kind kind)
+static bool other_specialists(trial *r, const char *row, panel_kind kind)
 {
     panel p = {0};
     if (is_done(r, row)) {
@@ -307,7 +307,7 @@ static bool other_specialists(session *r, const char *row, panel_kind kind)
 /* ---- controls ---- */
 
 /* The generalist goes on for as many cases as specialists saw, at their rate; its best epoch. */
-static bool trained_on(session *r)
+static bool trained_on(trial *r)
 {
     static const char row[] = "generalist trained on";
     const characters *c = r->s->kept;
@@ -356,7 +356,7 @@ static bool trained_on(session *r)
 }
 
 /* The mean of what several generalists say, this one among them. */
-static bool ensemble(session *r)
+static bool ensemble(trial *r)
 {
     static const char row[] = "ensemble of generalists";
     size_t k = r->s->test.classes, m = (size_t)members.value[0];
@@ -407,7 +407,7 @@ static kd_teacher *record(study *s, const float *log_q)
     return teacher;
 }
 
-static bool distil(session *r, const char *row, bool with_specialists)
+static bool distil(trial *r, const char *row, bool with_specialists)
 {
     const plan *p = &r->s->o.distilled;
     cJSON *what = study_what(r->s, row, r->seed, p, &r->seed);
@@ -443,7 +443,7 @@ static bool distil(session *r, const char *row, bool with_specialists)
 
 static bool one(study *s, uint64_t seed)
 {
-    session r = {.s = s, .seed = seed};
+    trial r = {.s = s, .seed = seed};
     bool good = open_round(&r) && clusters(&r) && specialists(&r) &&
                 other_specialists(&r, "random groups", PANEL_DUSTBIN) &&
                 other_specialists(&r, "full softmax, soft targets elsewhere", PANEL_FULL) &&
