@@ -7,6 +7,7 @@
 #include "keeper.h"
 #include "panel.h"
 #include "say.h"
+#include "scores.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -61,79 +62,9 @@ typedef struct trial {
     bool trained, corrected;
 } trial;
 
-static size_t largest(const float *values, size_t n)
+static scores scores_of(const trial *r, const float *given)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) {
-        best = values[i] > values[best] ? i : best;
-    }
-    return best;
-}
-
-/* The largest of those that a specialist knows. */
-static size_t largest_known(const panel *p, const float *values, size_t n)
-{
-    size_t best = n;
-    for (size_t i = 0; i < n; i++) {
-        bool better = panel_cover(p, i) > 0 && (best == n || values[i] > values[best]);
-        best = better ? i : best;
-    }
-    return best;
-}
-
-/*
- * Errors; errors of the cases of specialists' classes, with no other class allowed (the paper's
- * "conditional"); and cases that this gets right and the generalist does not, or the other way
- * round, which is what a paired test needs.
- */
-static void measure(const trial *r, const float *scores, cJSON *result)
-{
-    size_t k = r->s->test.classes;
-    size_t errors = 0, conditional = 0, of = 0, won = 0, lost = 0;
-    for (size_t i = 0; i < r->s->test.n; i++) {
-        const float *row = scores + i * k;
-        size_t label = (size_t)r->labels[i];
-        bool right = largest(row, k) == label;
-        bool before = largest(r->base + i * k, k) == label;
-        errors += !right;
-        won += right && !before;
-        lost += before && !right;
-        if (panel_cover(&r->own, label) > 0) {
-            conditional += largest_known(&r->own, row, k) != label;
-            of++;
-        }
-    }
-    cJSON_AddNumberToObject(result, "errors", (double)errors);
-    cJSON_AddNumberToObject(result, "cases", (double)r->s->test.n);
-    cJSON_AddNumberToObject(result, "conditional_errors", (double)conditional);
-    cJSON_AddNumberToObject(result, "conditional_cases", (double)of);
-    cJSON_AddNumberToObject(result, "won", (double)won);
-    cJSON_AddNumberToObject(result, "lost", (double)lost);
-}
-
-/* Table 4: by the number of specialists that know the true class. */
-static void measure_cover(const trial *r, const float *scores, cJSON *result)
-{
-    size_t k = r->s->test.classes;
-    size_t cases[PANEL_MOST + 1] = {0}, before[PANEL_MOST + 1] = {0}, after[PANEL_MOST + 1] = {0};
-    for (size_t i = 0; i < r->s->test.n; i++) {
-        size_t label = (size_t)r->labels[i];
-        size_t cover = panel_cover(&r->own, label);
-        cases[cover]++;
-        before[cover] += largest(r->base + i * k, k) == label;
-        after[cover] += largest(scores + i * k, k) == label;
-    }
-    cJSON *rows = cJSON_AddArrayToObject(result, "covered");
-    for (size_t n = 0; n <= PANEL_MOST; n++) {
-        if (cases[n] > 0) {
-            cJSON *row = cJSON_CreateObject();
-            cJSON_AddNumberToObject(row, "specialists", (double)n);
-            cJSON_AddNumberToObject(row, "cases", (double)cases[n]);
-            cJSON_AddNumberToObject(row, "right_before", (double)before[n]);
-            cJSON_AddNumberToObject(row, "right_after", (double)after[n]);
-            cJSON_AddItemToArray(rows, row);
-        }
-    }
+    return (scores){r->s->test.n, r->s->test.classes, r->labels, r->base, given, &r->own};
 }
 
 static void describe_cost(const panel *p, cJSON *result)
@@ -179,7 +110,7 @@ static bool open_round(trial *r)
         return true;
     }
     if (good) {
-        measure(r, r->base, result);
+        scores_write(scores_of(r, r->base), result);
     }
     return keep(r, good, what, result);
 }
@@ -247,11 +178,11 @@ static bool ask(trial *r, panel *p, size_t best, const char *row, bool cover)
     cJSON *result = cJSON_CreateObject();
     float *q = panel_ask(r->generalist, p, best, &r->s->test);
     if (q) {
-        measure(r, q, result);
+        scores_write(scores_of(r, q), result);
         describe_cost(p, result);
     }
     if (q && cover) {
-        measure_cover(r, q, result);
+        scores_write_cover(scores_of(r, q), result);
     }
     free(q);
     return keep(r, q != NULL, what, result);
@@ -344,7 +275,7 @@ static bool trained_on(trial *r)
     free(dev_labels);
     float *z = good ? logits_of(net, &r->s->test) : NULL;
     if (z) {
-        measure(r, z, result);
+        scores_write(scores_of(r, z), result);
         cJSON_AddNumberToObject(result, "seconds", done.seconds);
         cJSON_AddNumberToObject(result, "tflop", done.flop * 1e-12);
         cJSON_AddNumberToObject(result, "trained_cases", (double)(p.epochs * r->s->train.n));
@@ -380,7 +311,7 @@ static bool ensemble(trial *r)
         kd_net_destroy(net);
     }
     if (good) {
-        measure(r, sum, result);
+        scores_write(scores_of(r, sum), result);
     }
     free(sum);
     return keep(r, good, what, result);
@@ -430,7 +361,7 @@ static bool distil(trial *r, const char *row, bool with_specialists)
         teacher ? study_train(r->s, what, r->seed, p, &r->s->train, teacher, result) : NULL;
     float *z = net ? logits_of(net, &r->s->test) : NULL;
     if (z) {
-        measure(r, z, result);
+        scores_write(scores_of(r, z), result);
         study_forget(r->s, what);
     }
     bool good = z != NULL;
