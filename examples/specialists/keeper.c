@@ -18,9 +18,12 @@ static long count(const keeper *k, kd_net *net)
     float *z = logits_of(net, &data);
     long errors = z ? 0 : -1;
     for (size_t row = 0; z && row < data.n; row++) {
-        const float *v = z + row * data.classes;
+        float *v = z + row * data.classes;
         int32_t label = k->labels[row];
         size_t best = 0;
+        for (size_t c = 0; k->shift && c < data.classes; c++) {
+            v[c] += k->shift[c];
+        }
         for (size_t c = 1; c < data.classes; c++) {
             best = v[c] > v[best] ? c : best;
         }

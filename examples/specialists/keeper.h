@@ -16,6 +16,7 @@ typedef struct keeper {
     const case_set *dev;
     const int32_t *labels;           /**< [dev->n] of all classes. */
     const kd_specialist *specialist; /**< Whose outputs the net has; NULL: all classes. */
+    const float *shift;              /**< Added to its outputs, as it will be later; NULL: 0. */
     long least;                      /**< Errors of the best epoch; -1 = none yet. */
     kd_net *best;                    /**< A copy of it, or NULL. */
 } keeper;

@@ -154,13 +154,29 @@ static bool find_prior(study *s, panel *p, size_t i)
     return own > 0 || say("specialist", "no image of its classes");
 }
 
+/* What correcting will add to its outputs, so that epochs are compared by what it will say. */
+static float *shift_of(const panel *p, size_t i, size_t k)
+{
+    float *shift = calloc(k + 1, sizeof *shift);
+    double odds = log1p(-p->priors[i]) - log(p->priors[i]);
+    for (size_t c = 0; shift && p->kind == PANEL_FULL && c < k; c++) {
+        shift[c] = has(p, i, c) && isfinite(odds) ? (float)-odds : 0.0f;
+    }
+    if (shift && p->kind == PANEL_DUSTBIN && isfinite(odds)) {
+        shift[p->each] = (float)odds;
+    }
+    return shift;
+}
+
 static bool train_one(study *s, const float *z, uint64_t seed, panel *p, size_t i,
                       const int32_t *dev_labels)
 {
     const characters *c = s->kept;
     char name[40];
     trained done;
-    keeper k = {&c->dev, dev_labels, p->kind == PANEL_DUSTBIN ? p->specialists[i] : NULL, -1, NULL};
+    bool dustbin = p->kind == PANEL_DUSTBIN;
+    float *shift = shift_of(p, i, s->train.classes);
+    keeper k = {&c->dev, dev_labels, dustbin ? p->specialists[i] : NULL, shift, -1, NULL};
     plan how = s->o.alone;
     how.temperature = 1.0f; /* if there are soft targets, they alone */
     how.soft_weight = 1.0f;
@@ -176,10 +192,11 @@ static bool train_one(study *s, const float *z, uint64_t seed, panel *p, size_t 
                         .teacher = targets,
                         .net = net,
                         .specialist = p->specialists[i],
-                        .dustbin = p->kind == PANEL_DUSTBIN,
+                        .dustbin = dustbin,
                         .after_epoch = keeper_note,
                         .user = &k};
-    bool good = (p->kind == PANEL_DUSTBIN || targets) && train(&t, &done);
+    bool good =
+        (shift || say("specialist", "out of memory")) && (dustbin || targets) && train(&t, &done);
     if (good) {
         keeper_restore(&k, net);
         p->seconds += done.seconds;
@@ -187,6 +204,7 @@ static bool train_one(study *s, const float *z, uint64_t seed, panel *p, size_t 
     }
     keeper_close(&k);
     kd_teacher_destroy(targets);
+    free(shift);
     return good;
 }
 

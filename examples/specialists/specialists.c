@@ -257,7 +257,7 @@ static bool trained_on(trial *r)
     p.epochs = p.epochs > 0 ? p.epochs : 1;
     bool good = kd_net_clone(r->generalist, &net, &error) == KD_OK || say("net", error.text);
     int32_t *dev_labels = labels_of(&c->dev);
-    keeper k = {&c->dev, dev_labels, NULL, -1, NULL};
+    keeper k = {&c->dev, dev_labels, NULL, NULL, -1, NULL};
     const training t = {.context = r->s->context,
                         .plan = &p,
                         .name = row,

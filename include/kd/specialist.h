@@ -45,6 +45,15 @@ typedef struct kd_covariance kd_covariance;
 /** A set of classes with its dustbin, and maybe the net that tells them apart. */
 typedef struct kd_specialist kd_specialist;
 
+/** How long the columns of a covariance are when they are compared. */
+typedef int32_t kd_column_kind;
+enum {
+    KD_COLUMN_UNIT = 1, /**< 1, except for columns of zeros: what counts is who is confused with
+                             whom, and not how often the class is predicted. */
+    KD_COLUMN_RAW = 2   /**< As they are: all columns of rare classes are near 0, and so near each
+                             other, whatever the generalist confuses them with. */
+};
+
 /** How classes are grouped. */
 typedef struct kd_cluster_options {
     size_t struct_size;
@@ -53,12 +62,14 @@ typedef struct kd_cluster_options {
     uint32_t tries;  /**< Runs of K-means with other first means, >= 1; the best one counts. */
     uint32_t rounds; /**< Walks over all columns in each, >= 1. */
     uint64_t seed;   /**< Of first means and of the order of columns. */
+    kd_column_kind columns; /**< How long columns are. */
+    int32_t reserved;       /**< 0. */
 } kd_cluster_options;
 
 /** Options to fill in: set sets and classes. */
 #define KD_CLUSTER_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        sizeof(kd_cluster_options), 0, 0, 20, 50, 0                                                \
+        sizeof(kd_cluster_options), 0, 0, 20, 50, 0, KD_COLUMN_UNIT, 0                             \
     }
 
 /** What a specialist is made of. */
@@ -205,11 +216,13 @@ KD_API kd_status kd_covariance_get(const kd_covariance *covariance, double *out_
  * @param out_classes [sets,classes], each row ascending; sets in the order of their first class.
  * @param out_inertia sum of squared distances of columns to their nearest mean; or NULL.
  * @param error words for a failure, or NULL.
- * @return KD_ERR_NULL, _STRUCT, _STATE (no case yet), _SIZE, _TOO_LARGE, _MEMORY.
+ * @return KD_ERR_NULL, _STRUCT (also: reserved is not 0), _STATE (no case yet), _SIZE, _TOO_LARGE,
+ * _KIND (of columns), _MEMORY.
  *
  * Ownership: Borrowed for the call. Threads: alone with it. Cost: O(tries rounds sets k^2), and
  * memory for k^2 + 2 sets k doubles while it runs. Source: Hinton 2015, section 5.2; means follow
- * MacQueen 1967. The paper does not say how overlapping sets come from K-means: nearest is ours.
+ * MacQueen 1967. The paper does not say how overlapping sets come from K-means, nor how long its
+ * columns are: nearest, and 1, are ours.
  */
 KD_API kd_status kd_covariance_cluster(const kd_covariance *covariance,
                                        const kd_cluster_options *options, uint32_t *out_classes,

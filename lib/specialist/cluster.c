@@ -2,7 +2,9 @@
 /*
  * On-line K-means over the columns of a covariance (MacQueen 1967): a column moves its nearest mean
  * by its share of all columns that have moved it. Of several tries the one with the least inertia
- * counts; a specialist then gets the classes whose columns are nearest to its mean.
+ * counts; a specialist then gets the classes whose columns are nearest to its mean. Classes differ
+ * in how often they are predicted by orders of magnitude, and so do their columns; unless they are
+ * made equally long, the rare classes are a group of their own.
  */
 #include "specialist/covariance.h"
 
@@ -167,17 +169,50 @@ static kd_status read_options(kd_cluster_options *o, const kd_cluster_options *g
                              "options.tries is %z and options.rounds is %z", (size_t)o->tries,
                              (size_t)o->rounds);
     }
+    if (o->reserved != 0) {
+        return kdi_base_fail(error, KD_ERR_STRUCT, 2, "options.reserved is %i, not 0",
+                             (int64_t)o->reserved);
+    }
+    if (o->columns != KD_COLUMN_UNIT && o->columns != KD_COLUMN_RAW) {
+        return kdi_base_fail(error, KD_ERR_KIND, 2, "options.columns is %i, no such kind",
+                             (int64_t)o->columns);
+    }
     return KD_OK;
+}
+
+/* Divided first by the largest, so that no square is lost below the smallest double. */
+static void make_unit(double *column, size_t k)
+{
+    double largest = 0.0, sum = 0.0;
+    for (size_t i = 0; i < k; i++) {
+        largest = fabs(column[i]) > largest ? fabs(column[i]) : largest;
+    }
+    for (size_t i = 0; i < k && largest > 0.0; i++) {
+        column[i] /= largest;
+        sum += column[i] * column[i];
+    }
+    for (size_t i = 0; i < k && largest > 0.0; i++) {
+        column[i] /= sqrt(sum);
+    }
+}
+
+static void read_columns(kmeans *km, const kd_covariance *c, kd_column_kind kind)
+{
+    for (size_t i = 0; i < km->k; i++) {
+        double *column = km->columns + i * km->k;
+        for (size_t j = 0; j < km->k; j++) {
+            column[j] = kdi_specialist_covariance(c, i, j);
+        }
+        if (kind == KD_COLUMN_UNIT) {
+            make_unit(column, km->k);
+        }
+    }
 }
 
 static double run(kmeans *km, const kd_covariance *c, const kd_cluster_options *o)
 {
     double least = (double)INFINITY;
-    for (size_t i = 0; i < km->k; i++) {
-        for (size_t j = 0; j < km->k; j++) {
-            km->columns[i * km->k + j] = kdi_specialist_covariance(c, i, j);
-        }
-    }
+    read_columns(km, c, o->columns);
     for (uint32_t try = 0; try < o->tries; try++) {
         double inertia = try_once(km, o, try);
         if (inertia < least) {

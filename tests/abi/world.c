@@ -253,6 +253,7 @@ static void fill_specialists(world *w)
     own->cluster_options.tries = 3;
     own->cluster_options.rounds = 4;
     own->cluster_options.seed = 5;
+    own->cluster_options.columns = KD_COLUMN_RAW;
     own->specialist_options.classes = classes;
     own->specialist_options.n_classes = 2;
     own->specialist_options.generalist = w->large;
