@@ -121,6 +121,31 @@ def table_4(section):
                   "images", "more right", "change"], rows)
 
 
+def examined(section):
+    """Where specialists gain and lose: all seeds' pairs of an image and an active specialist."""
+    own = of_row(section, "with specialists")
+    pairs = [result["active"] for result in own.ended().values() if "active" in result] \
+        if own else []
+    if not pairs:
+        return ""
+    total, ours = (sum(pair[name] for pair in pairs) for name in ("pairs", "own"))
+
+    def whole(side, name):
+        return sum(pair[side][name] * pair["pairs"] for pair in pairs) / total
+
+    def errors(side):
+        return 100 * sum(pair[side]["own_errors"] for pair in pairs) / ours
+
+    return paragraph(
+        f"All seeds have {total:,} pairs of an image and an active specialist. In "
+        f"{100 * ours / total:.1f} % of them the image is of the specialist's classes: on the mean "
+        f"the generalist says so with {100 * whole('generalist', 'own'):.1f} % and the specialist "
+        f"with {100 * whole('specialist', 'own'):.1f} %, at log losses of "
+        f"{whole('generalist', 'nats'):.3f} and {whole('specialist', 'nats'):.3f} nats. Of these "
+        f"images the generalist gets {errors('generalist'):.2f} % wrong and the specialist "
+        f"{errors('specialist'):.2f} % when no class but the specialist's is allowed.")
+
+
 def sets(section):
     """The first seed's sets."""
     group = of_row(section, CLUSTERS)
@@ -141,5 +166,5 @@ def parts(_, sections):
     """All that is to be said of the results."""
     for section in sections:
         said = [caption(section), table_3(section), *compared(section), table_4(section),
-                sets(section), *notes(section)]
+                examined(section), sets(section), *notes(section)]
         yield from (part for part in said if part)

@@ -4,6 +4,7 @@
  * them say together; the controls that such a gain has to stand beside; and what the paper left
  * open: all of them distilled back into one net.
  */
+#include "examine.h"
 #include "keeper.h"
 #include "panel.h"
 #include "say.h"
@@ -172,7 +173,8 @@ static bool train_own(trial *r, bool correct)
     return r->trained;
 }
 
-static bool ask(trial *r, panel *p, size_t best, const char *row, bool cover)
+/* With details, also by how many specialists know a class, and how each of them does. */
+static bool ask(trial *r, panel *p, size_t best, const char *row, bool details)
 {
     cJSON *what = describe(r, row);
     cJSON *result = cJSON_CreateObject();
@@ -181,11 +183,13 @@ static bool ask(trial *r, panel *p, size_t best, const char *row, bool cover)
         scores_write(scores_of(r, q), result);
         describe_cost(p, result);
     }
-    if (q && cover) {
+    bool good = q != NULL;
+    if (good && details) {
         scores_write_cover(scores_of(r, q), result);
+        good = p->each == r->s->test.classes || examine(r->generalist, p, &r->s->test, result);
     }
     free(q);
-    return keep(r, q != NULL, what, result);
+    return keep(r, good, what, result);
 }
 
 static bool is_done(trial *r, const char *row)

@@ -54,6 +54,14 @@ def check(study):
         assert sum(c["right_before"] for c in covered) == base["cases"] - base["errors"]
         assert sum(c["right_after"] for c in covered) == base["cases"] - after
         assert sum(c["cases"] for c in covered if c["specialists"]) == base["conditional_cases"]
+        active = runs["with specialists", seed]["result"]["active"]
+        assert 0 < active["own"] <= active["pairs"], active
+        for side in (active["generalist"], active["specialist"]):
+            assert 0 < side["own"] < 1 and side["nats"] > 0, active
+            assert 0 <= side["own_errors"] <= active["own"], active
+        assert active["generalist"] != active["specialist"], active
+        # The likeliest class is one of the specialist's, so theirs together have the most, too.
+        assert active["generalist"]["own"] > 1 / 30, active
         shown = runs["with specialists", seed]["result"]["trained_cases"]
         more = runs["generalist trained on", seed]["result"]["trained_cases"]
         assert abs(shown - more) <= 1400, (shown, more)  # half an epoch of the smoke size
