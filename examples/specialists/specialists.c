@@ -389,6 +389,15 @@ static bool one(study *s, uint64_t seed)
     return good;
 }
 
+/* Specialists and the generalist that is trained on begin as copies of it: so its net is theirs. */
+static void copy_net_fields(options *o)
+{
+    o->alone.layers = o->teacher.layers;
+    o->alone.hidden = o->teacher.hidden;
+    o->alone.input_dropout = o->teacher.input_dropout;
+    o->alone.hidden_dropout = o->teacher.hidden_dropout;
+}
+
 /* Before anything is trained. */
 static bool check(const study *s)
 {
@@ -408,7 +417,8 @@ int main(int argc, char **argv)
         .name = "paper-specialists",
         .help = "Trains a generalist, finds the classes that it confuses, trains a specialist for\n"
                 "each group of them, and merges what all say (Hinton, Vinyals, Dean 2015,\n"
-                "section 5). --teacher is the generalist's plan, --alone that of specialists.\n",
+                "section 5). --teacher is the generalist's plan, --alone that of specialists,\n"
+                "whose layers, hidden and dropouts are always the generalist's.\n",
         .seeds = 5,
         .lists = lists,
         .adjust = adjust,
@@ -420,6 +430,7 @@ int main(int argc, char **argv)
     if (!study_open(&s, &about, argc, argv, &code)) {
         return code;
     }
+    copy_net_fields(&s.o);
     bool good = check(&s);
     for (uint64_t seed = s.o.seed; good && seed < s.o.seed + s.o.seeds; seed++) {
         good = one(&s, seed);
