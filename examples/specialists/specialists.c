@@ -13,8 +13,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-static number_list sets = {1, {10}};
-static number_list classes = {1, {12}};
+static number_list sets = {1, {12}};
+static number_list classes = {1, {4}};
 static number_list members = {1, {3}};
 
 static const list_option lists[] = {
@@ -36,8 +36,8 @@ static void adjust(options *o)
                         .temperature = 1.0f,
                         .hard_weight = 1.0f};
     o->alone = o->teacher;
-    o->alone.epochs = 3;
-    o->alone.rate = 0.01f;
+    o->alone.epochs = 10;
+    o->alone.rate = 0.2f;
     o->distilled = o->teacher;
     o->distilled.hidden_dropout = 0.0f;
     o->distilled.temperature = 4.0f;
