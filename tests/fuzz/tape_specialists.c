@@ -102,6 +102,7 @@ static void cluster(tape *t)
     o.classes = tape_size(t);
     o.tries = tape_byte(t) % 4;
     o.rounds = tape_byte(t) % 4;
+    o.columns = (kd_column_kind)(tape_byte(t) % 4);
     tape_done(t, kd_covariance_cluster(c, &o, classes, &inertia, &error), error.text, false);
     status = kd_covariance_get(c, square, &error);
     tape_done(t, status, error.text, false);
