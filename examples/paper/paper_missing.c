@@ -88,6 +88,26 @@ static bool measure(study *s, kd_net *net, cJSON *result, void *user)
     return good;
 }
 
+/* Takes `what`. A student whose teacher diverged is a row, too. */
+static bool distil(study *s, cJSON *what, student *small)
+{
+    cJSON *learned = cJSON_CreateObject();
+    kd_net *large = study_teacher(s, small->seed, learned);
+    bool good = false;
+    small->teacher = large ? study_record(s, large, small->data) : NULL;
+    kd_net_destroy(large);
+    if (small->teacher) {
+        good = study_run(s, what, small);
+        kd_teacher_destroy(small->teacher);
+    } else if (study_diverged(learned)) {
+        good = study_untaught(s, what, learned);
+    } else {
+        cJSON_Delete(what);
+    }
+    cJSON_Delete(learned);
+    return good;
+}
+
 /* A student of the teacher of the same seed; as many updates as with all classes. */
 static bool one(study *s, uint64_t seed, transfer *t)
 {
@@ -101,16 +121,8 @@ static bool one(study *s, uint64_t seed, transfer *t)
     cJSON *what = study_what(s, t->row, seed, &p, &seed);
     bool good = study_done(s, what) != NULL;
     if (!good) {
-        kd_net *large = study_teacher(s, seed, NULL);
         student small = {.seed = seed, .plan = &p, .data = &data, .measure = measure, .user = t};
-        small.teacher = large ? study_record(s, large, &data) : NULL;
-        kd_net_destroy(large);
-        if (small.teacher) {
-            good = study_run(s, what, &small);
-            kd_teacher_destroy(small.teacher);
-        } else {
-            cJSON_Delete(what);
-        }
+        good = distil(s, what, &small);
     }
     digit_set_free(&some);
     return good;

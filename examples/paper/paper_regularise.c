@@ -5,6 +5,8 @@
  * development part; and with the soft targets of a net that was trained on all of them, tested
  * after the last epoch.
  *
+ * A training that diverges is a row, and so is each student of a teacher that did.
+ *
  * Fewer recordings are seen more often, so that all shares have as many updates, unless that would
  * be more epochs than --longest.
  */
@@ -20,6 +22,12 @@ static const list_option lists[] = {
     {"longest", "epochs of a training at most", 1, 100000, true, &longest, true},
     {0}};
 
+/* The net that teaches all students of a seed; it is made when it is first needed. */
+typedef struct large {
+    kd_net *net;    /* NULL: not made yet, or its training diverged. */
+    cJSON *learned; /* What study_teacher said; NULL: not made yet. */
+} large;
+
 /* What one training learns from. */
 typedef struct task {
     uint64_t seed;
@@ -27,13 +35,13 @@ typedef struct task {
     part part;
     case_set cases;
     kd_teacher *teacher; /* Of these cases; NULL: not made yet. */
-    kd_net **large;      /* The net that teaches, shared by all tasks of a seed; likewise. */
+    large *large;        /* Shared by all tasks of a seed. */
 } task;
 
-static bool open_task(const study *s, task *t, kd_net **large, uint64_t seed, double share)
+static bool open_task(const study *s, task *t, large *shared, uint64_t seed, double share)
 {
     const speech *d = s->kept;
-    *t = (task){.seed = seed, .share = share, .large = large};
+    *t = (task){.seed = seed, .share = share, .large = shared};
     if (!part_choose(&d->train, share / 100.0, seed, &t->part)) {
         return false;
     }
@@ -55,11 +63,13 @@ static uint64_t teacher_seed(const task *t)
 
 static bool make_teacher(study *s, task *t)
 {
-    if (!*t->large) {
-        *t->large = study_teacher(s, teacher_seed(t), NULL);
+    large *l = t->large;
+    if (!l->learned) {
+        l->learned = cJSON_CreateObject();
+        l->net = study_teacher(s, teacher_seed(t), l->learned);
     }
-    if (*t->large && !t->teacher) {
-        t->teacher = study_record(s, *t->large, &t->cases);
+    if (l->net && !t->teacher) {
+        t->teacher = study_record(s, l->net, &t->cases);
     }
     return t->teacher != NULL;
 }
@@ -186,10 +196,12 @@ static bool run_soft(study *s, task *t)
     if (study_done(s, what)) {
         return true;
     }
+    if (!make_teacher(s, t) && study_diverged(t->large->learned)) {
+        return study_untaught(s, what, t->large->learned);
+    }
     cJSON *result = cJSON_CreateObject();
-    kd_net *net = make_teacher(s, t)
-                      ? study_train(s, what, t->seed, &p, &t->cases, t->teacher, result)
-                      : NULL;
+    kd_net *net =
+        t->teacher ? study_train(s, what, t->seed, &p, &t->cases, t->teacher, result) : NULL;
     bool good = finish(s, t, what, result, net);
     kd_net_destroy(net);
     if (good) {
@@ -200,15 +212,16 @@ static bool run_soft(study *s, task *t)
 
 static bool run_seed(study *s, uint64_t seed)
 {
-    kd_net *large = NULL;
+    large shared = {0};
     bool good = true;
     for (size_t i = 0; good && i < shares.n; i++) {
         task t;
-        good = open_task(s, &t, &large, seed, shares.value[i]);
+        good = open_task(s, &t, &shared, seed, shares.value[i]);
         good = good && run_hard(s, &t) && run_soft(s, &t);
         close_task(&t);
     }
-    kd_net_destroy(large);
+    kd_net_destroy(shared.net);
+    cJSON_Delete(shared.learned);
     return good;
 }
 

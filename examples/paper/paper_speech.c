@@ -287,15 +287,10 @@ static bool develop(study *s, ensemble *e, uint64_t seed, double temperature, do
 /* The net that develop made, and what it wrote of the training; NULL also if that diverged. */
 static kd_net *load_distilled(study *s, const distilled *x, cJSON *result)
 {
-    static const char *const fields[] = {"seconds",   "threads", "diverged",
-                                         "cases",     "tflop",   "commit",
-                                         "processor", "loss",    "held_out_errors"};
-    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-        const cJSON *field = cJSON_GetObjectItem(result_of(s, x->what), fields[i]);
-        if (field) {
-            cJSON_AddItemToObject(result, fields[i], cJSON_Duplicate(field, true));
-        }
-    }
+    static const char *const names[] = {"seconds",         "threads", "diverged",  "cases",
+                                        "tflop",           "commit",  "processor", "loss",
+                                        "held_out_errors", NULL};
+    study_copy(result_of(s, x->what), names, result);
     return study_diverged(result) ? NULL : study_load(s, x->what, "net.safetensors");
 }
 

@@ -93,6 +93,12 @@ class Section(NamedTuple):
         return settings.index(group.fields()) + 1 if len(settings) > 1 else 0
 
 
+def divergence(result):
+    """What is said of a run that came to nothing."""
+    whose = "its teacher " if result.get("diverged_net") == "teacher" else ""
+    return f"{whose}diverged in epoch {result['diverged']:g}"
+
+
 def mean(values):
     return sum(values) / len(values)
 

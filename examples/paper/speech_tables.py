@@ -4,7 +4,7 @@ import math
 
 import bootstrap
 from pools import Compared, developed, is_development, kind, part_of_gain, pools, rate, settings
-from results import mean, sd
+from results import divergence, mean, sd
 from tables import label, mean_time, notes, paragraph, seeds, table, threads
 
 # Frames right and words wrong in per cent, table 1; of training and test, table 5.
@@ -59,7 +59,7 @@ def seed_text(system, seed, text):
             return f"{seed:g}: missing, {split}"
         if "diverged" in group.results[seed]:
             where = "" if len(system.groups) == 1 else f", {split}"
-            return f"{seed:g}: diverged in epoch {group.results[seed]['diverged']:g}{where}"
+            return f"{seed:g}: {divergence(group.results[seed])}{where}"
     return f"{seed:g}: {text}"
 
 

@@ -259,6 +259,27 @@ const cJSON *study_done(study *s, cJSON *what)
     return done;
 }
 
+void study_copy(const cJSON *from, const char *const *names, cJSON *to)
+{
+    for (; *names; names++) {
+        const cJSON *field = cJSON_GetObjectItem(from, *names);
+        if (field) {
+            cJSON_AddItemToObject(to, *names, cJSON_Duplicate(field, true));
+        }
+    }
+}
+
+bool study_untaught(study *s, cJSON *what, const cJSON *learned)
+{
+    /* Not the time nor the curve, which are the teacher's. */
+    static const char *const names[] = {"diverged", "threads",   "cases",
+                                        "commit",   "processor", NULL};
+    cJSON *result = cJSON_CreateObject();
+    study_copy(learned, names, result);
+    cJSON_AddStringToObject(result, "diverged_net", "teacher");
+    return runs_add(&s->runs, what, result);
+}
+
 bool study_run(study *s, cJSON *what, const student *of)
 {
     cJSON *result = cJSON_CreateObject();

@@ -109,7 +109,16 @@ bool study_run(study *s, cJSON *what, const student *of);
 /** The result if `what`, which it takes then, was run before; otherwise NULL. */
 const cJSON *study_done(study *s, cJSON *what);
 
-/** Whether a result is that of a training that diverged. */
+/** Whether a result is that of a training that diverged, or whose teacher's did. */
 bool study_diverged(const cJSON *result);
+
+/**
+ * Writes down the run that `what` describes, which it takes, as one that could not be made: the
+ * teacher diverged, as `learned` says, which study_teacher wrote. False after a message.
+ */
+bool study_untaught(study *s, cJSON *what, const cJSON *learned);
+
+/** Copies those fields of a result that it has; NULL ends their names. */
+void study_copy(const cJSON *from, const char *const *names, cJSON *to);
 
 #endif

@@ -4,7 +4,7 @@ import math
 import textwrap
 
 import results
-from results import mean, pooled_error, sd, standard_error
+from results import divergence, mean, pooled_error, sd, standard_error
 
 COLUMNS = 118
 PAPER_ERRORS = {"teacher": 67, "alone": 146, "distilled": 74}
@@ -40,7 +40,7 @@ def by_seed(group, name="errors"):
     if set(group.results) == {0}:
         return f"{group.results[0][name]:g}"
     return ", ".join(f"{seed:g}: {result[name]:g}" if seed in group.ended() else
-                     f"{seed:g}: diverged in epoch {result['diverged']:g}"
+                     f"{seed:g}: {divergence(result)}"
                      for seed, result in sorted(group.results.items()))
 
 

@@ -253,13 +253,15 @@ def table_5(report):
     no_whole = [one for one in runs if one["what"]["share"] == 3]
     no_whole += [share("hard", 100, 1, [9, 29], 1, plan=PLAN | {"rate": 1})]
     more = [share("soft", 3, 1, [9, 9], 1, plan=SOFT | {"rate": 1, "epochs": 333}),
-            share("hard", 10, 1, {"diverged": 4}, 0), share("soft", 10, 1, [1, 1], 2)]
+            share("hard", 10, 1, {"diverged": 4}, 0), share("soft", 10, 1, [1, 1], 2),
+            share("soft", 30, 1, {"diverged": 2, "diverged_net": "teacher"}, 0)]
     write(report, "regularise", no_whole + more)
     text = report.due(
         "no whole", "| 3 % (81) | soft [1] - hard [1] | – | +30.00 [+26.67, +40.00] | – | – | 2 |",
         "| 3 % (81) | soft [2] - hard [1] | – | +15.00 [-3.33, +70.00] | – | – | 1 |",
         "| 10 % (270) | hard [1] | – | – | – | – | – | 100 | 1 | 60.0 s |",
-        "**hard, 10 % [1]** 1: diverged in epoch 4", "`soft` was run with 2 plans")
+        "**hard, 10 % [1]** 1: diverged in epoch 4",
+        "**soft, 30 % [1]** 1: its teacher diverged in epoch 2", "`soft` was run with 2 plans")
     report.expect("soft over what diverged", "| 10 % (270) | soft [1] - hard" not in text)
     write(report, "regularise", runs)
 

@@ -360,7 +360,8 @@ def own_data(programs, folder):
 
 
 def diverged(programs, folder):
-    """A training whose numbers overflow is a result, and a teacher's leaves no student."""
+    """A training whose numbers overflow is a result; a teacher's leaves no student, and is the
+    result of one that is to learn from it alone."""
     study = Study(programs, "mnist", folder, "--seeds", 1, "--alone", "layers=12,rate=100")
     done = study.run()
     assert done.returncode == 0 and "step" in done.stderr, done
@@ -376,6 +377,14 @@ def diverged(programs, folder):
     assert study.run().returncode == 0
     assert {row: "diverged" in run["result"] for (row, _), run in study.runs().items()} == \
         {"teacher": True, "alone": False}
+    study = Study(programs, "missing", folder, "--teacher", "layers=12,rate=100,max_norm=0")
+    assert study.run().returncode == 0
+    runs = study.runs()
+    assert set(runs) == {(row, seed) for row in PROGRAMS["missing"][1] for seed in SEEDS}
+    assert all(run["result"]["diverged"] in (1, 2) and run["result"]["cases"] == CASES
+               and run["result"]["diverged_net"] == "teacher" for run in runs.values()), runs
+    before = study.json.read_bytes()
+    assert "0 of them made now" in study.good().stdout and study.json.read_bytes() == before
 
 
 def classes_in_any_order(programs, folder):

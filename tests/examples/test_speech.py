@@ -190,11 +190,16 @@ def check_diverged(speech, regularise, folder):
             for r in runs] == 2 * 2 * [(True, True), (True, True), (False, False)]
     runs = regularise.good(folder / "soft", *words, "--distilled", wild)
     assert [("diverged" in r["result"]) for r in runs] == 2 * 2 * [False, False, True]
-    for program, name in ((speech, "students"), (speech, "members"), (regularise, "hard")):
+    runs = regularise.good(folder / "teachers", *words, "--teacher", wild)
+    assert [("diverged" in r["result"]) for r in runs] == 2 * 2 * [False, False, True]
+    for r in runs[2::3]:
+        assert r["result"]["diverged_net"] == "teacher" and r["result"]["diverged"] in (1, 2), r
+        assert not {"loss", "seconds", "frame_accuracy"} & set(r["result"]), r
+    for program, name, which in (
+            (speech, "students", "--distilled"), (speech, "members", "--teacher"),
+            (regularise, "hard", "--alone"), (regularise, "teachers", "--teacher")):
         results = (folder / name / "r.json").read_bytes()
-        program.good(folder / name, *words, *{
-            "students": ["--distilled", wild], "members": ["--teacher", wild],
-            "hard": ["--alone", wild]}[name])
+        program.good(folder / name, *words, which, wild)
         assert (folder / name / "r.json").read_bytes() == results
 
 
@@ -285,7 +290,7 @@ def check_report(report, folder):
     """The tables are made of what the programs write: two splits, and trainings that diverged."""
     (folder / "tables").mkdir()
     for program, parts in (("speech", ("check_table_1/one", "files", "left", "students")),
-                           ("regularise", ("check_table_5/one", "hard"))):
+                           ("regularise", ("check_table_5/one", "hard", "teachers"))):
         runs = {json.dumps(r["what"]): r for part in parts
                 for r in json.loads((folder / part / "r.json").read_text())["runs"]}
         (folder / "tables" / f"{program}.json").write_text(
@@ -295,7 +300,8 @@ def check_report(report, folder):
     assert done.returncode == 0 and not done.stderr, done
     text = " ".join(done.stdout.split())
     for line in ("Drawn words", "Recordings (corpus", "so far bob;", "| ensemble - distilled |",
-                 "1: diverged in epoch 1", "| 20 % (20) | soft - hard", "| without bob |"):
+                 "1: diverged in epoch 1", "1: its teacher diverged in epoch",
+                 "| 20 % (20) | soft [1] - hard [1]", "| without bob |"):
         assert line in text, line
 
 
