@@ -190,16 +190,32 @@ static const char *row_of(const cJSON *run)
     return row ? row : "";
 }
 
+/* The number of that name in run i; NULL if the run is of another row, or has none. */
+static const cJSON *number_of(const runs *r, size_t i, const char *row, const char *key)
+{
+    const cJSON *number = cJSON_GetObjectItem(cJSON_GetObjectItem(r->run[i], "result"), key);
+    return strcmp(row_of(r->run[i]), row) == 0 && cJSON_IsNumber(number) ? number : NULL;
+}
+
+static void print_all(const runs *r, const char *row, const char *key)
+{
+    const char *between = "";
+    for (size_t i = 0; i < r->n; i++) {
+        const cJSON *number = number_of(r, i, row, key);
+        if (number) {
+            printf("%s%g", between, number->valuedouble);
+            between = ", ";
+        }
+    }
+}
+
 static void print_cell(const runs *r, const char *row, const char *key)
 {
     double sum = 0.0, squares = 0.0;
     size_t n = 0;
-    char values[200] = "";
     for (size_t i = 0; i < r->n; i++) {
-        const cJSON *number = cJSON_GetObjectItem(cJSON_GetObjectItem(r->run[i], "result"), key);
-        if (strcmp(row_of(r->run[i]), row) == 0 && cJSON_IsNumber(number)) {
-            size_t used = strlen(values);
-            snprintf(values + used, sizeof values - used, n ? ", %g" : "%g", number->valuedouble);
+        const cJSON *number = number_of(r, i, row, key);
+        if (number) {
             sum += number->valuedouble;
             squares += number->valuedouble * number->valuedouble;
             n++;
@@ -212,7 +228,8 @@ static void print_cell(const runs *r, const char *row, const char *key)
     printf("  %-30s %-22s %9.1f", row, key, mean);
     if (n > 1) {
         double variance = (squares - sum * mean) / (double)(n - 1);
-        printf(" +- %-7.1f %s", sqrt(variance > 0.0 ? variance : 0.0), values);
+        printf(" +- %-7.1f ", sqrt(variance > 0.0 ? variance : 0.0));
+        print_all(r, row, key);
     }
     puts("");
 }
