@@ -310,6 +310,9 @@ static bool test_distilled(study *s, ensemble *e, uint64_t seed, double temperat
         good = net ? speech_test(s, net, d->tested, result) : study_diverged(result);
         kd_net_destroy(net);
         good = finish(s, what, result, good);
+        if (good) {
+            study_forget(s, x.what);
+        }
     }
     cJSON_Delete(x.what);
     return good;
