@@ -21,13 +21,15 @@ static const char common_help[] =
     "  --work DIR         teachers and states of trainings: a run that was stopped goes on where "
     "it\n"
     "                     was (default paper-work)\n"
-    "  --teacher F=V,...  fields of the plan by which teachers are trained; likewise\n"
+    "  --teacher F=V,...  changes fields of the plan by which teachers are trained,\n"
     "  --alone F=V,...    nets with labels alone, and\n"
-    "  --distilled F=V,.. nets with soft targets. Fields are";
+    "  --distilled F=V,.. nets with soft targets; the plans stand below. Fields are";
 
 static const char more_help[] =
     "\n"
-    "  --smoke            tiny nets, few images, two epochs: to see that it works\n"
+    "  --smoke            tiny nets, two epochs, and few cases if the program draws its own: to "
+    "see\n"
+    "                     that it works\n"
     "  --threads N        (default: as many as processors are online); same results for any "
     "number\n"
     "  --help             this text\n";
@@ -208,7 +210,7 @@ static void print_fields(void)
 {
     double value;
     const char *name;
-    size_t column = 53;
+    size_t column = 77;
     for (size_t i = 0; (name = plan_field(&teacher_plan, i, &value)) != NULL; i++) {
         size_t length = strlen(name) + 2;
         bool fits = column + length < 100;
@@ -247,13 +249,20 @@ static void make_small(options *o)
     o->teacher.hidden_dropout = o->teacher.hidden_dropout > 0.0f ? 0.1f : 0.0f;
 }
 
+/* What is too long for its column has a line of its own. */
+static void print_name(const char *name)
+{
+    printf(strlen(name) > 18 ? "  %s\n                     " : "  %-18s ", name);
+}
+
 static void print_help(const options *o, const program *about)
 {
     printf("Usage: %s [OPTION]...\n%s\n", about->name, about->help);
     for (const list_option *l = about->lists; l && l->name; l++) {
         char name[40];
         snprintf(name, sizeof name, l->single ? "--%s N" : "--%s N,...", l->name);
-        printf("  %-18s %s (default ", name, l->help);
+        print_name(name);
+        printf("%s (default ", l->help);
         for (size_t i = 0; i < l->list->n; i++) {
             printf(i == 0 ? "%g" : ",%g", l->list->value[i]);
         }
@@ -262,7 +271,8 @@ static void print_help(const options *o, const program *about)
     for (const text_option *t = about->texts; t && t->name; t++) {
         char name[40];
         snprintf(name, sizeof name, "--%s %s", t->name, t->value);
-        printf("  %-18s %s\n", name, t->help);
+        print_name(name);
+        puts(t->help);
     }
     fputs(about->data ? about->data->help : study_images.help, stdout);
     printf(common_help, about->seeds, about->name);

@@ -12,7 +12,7 @@ enum { ROUNDS = 2 /* Of the alignment. */ };
 static const char *leave_out;
 
 const text_option speech_texts[] = {
-    {"leave-out", "SPEAKER", "test on all recordings of this speaker and train on none of them",
+    {"leave-out", "SPEAKER", "test on all recordings of this speaker, and train on none of them",
      &leave_out},
     {0}};
 
