@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- labels ---- */
 
@@ -108,7 +109,8 @@ static uint64_t key_of(const corpus *c, const plan *p, unsigned rounds)
 static bool write_file(const char *path, const corpus *c, uint64_t key)
 {
     char beside[4096];
-    int length = snprintf(beside, sizeof beside, "%s.new", path);
+    /* A name of its own, as two programs may begin with the same folder of work. */
+    int length = snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid());
     FILE *file = length > 0 && (size_t)length < sizeof beside ? fopen(beside, "w") : NULL;
     bool good = file && fprintf(file, "libkd alignment 1 %016" PRIx64 "\n", key) > 0;
     for (size_t i = 0; good && i < c->n; i++) {
