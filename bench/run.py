@@ -69,6 +69,8 @@ def arguments():
         parser.error(f"no workload {', '.join(unknown)}" if unknown else
                      f"--threads {a.threads}: not numbers")
     a.threads = [int(t) for t in a.threads.split(",")]
+    if a.project is not None and not 1 <= a.project <= 1e15:
+        parser.error(f"--project {a.project:g}: not a number of cases from 1 to 1e15")
     for file in (a.json, a.markdown):
         if file and not file.absolute().parent.is_dir():
             parser.error(f"{file}: no such folder")
@@ -214,7 +216,7 @@ def main():
         if a.python and not prepare.torch_version(a.python):
             raise prepare.Stop(f"--python {a.python}: it has no PyTorch")
         kd_bench = prepare.build(a.build.resolve())
-        if a.project:
+        if a.project is not None:
             data = instructions.project(kd_bench, a)
         elif a.scale:
             data = instructions.scale(kd_bench, a)
