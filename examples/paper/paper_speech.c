@@ -127,7 +127,7 @@ static cJSON *describe(const study *s, const char *row, uint64_t seed, const pla
 }
 
 /* speech_score changes what it is given, so it is given a copy. */
-static bool score_member(const study *s, const ensemble *e, size_t i, cJSON *result)
+static bool score_member(study *s, const ensemble *e, size_t i, cJSON *result)
 {
     const speech *d = s->kept;
     size_t size = s->test.n * HMM_TARGETS * sizeof(float);

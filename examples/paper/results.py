@@ -140,6 +140,12 @@ def check_words(what, names):
             raise TypeError(f"{what['row']}: {name} is {what[name]}")
 
 
+def with_frames(result, shared):
+    """A result that names the frames of its recordings, which others share, with these frames;
+    older ones have their own."""
+    return result | {"frames": shared[result["frames_of"]]} if "frames_of" in result else result
+
+
 def check_counts(result):
     """Frames of each recording and what of it is right: their rates are those of the result."""
     lists = [result[name] for name in ("frames", "frames_right", "words_right")]
@@ -191,6 +197,7 @@ def parse(path, program):
         if program in SPEECH:
             check_words(what, ("split", "part", "corpus"))
             if "diverged" not in result:
+                result = with_frames(result, file.get("frames", {}))
                 check_counts(result)
         if program in OWN_TEACHER:
             what.pop("teacher_seed", None)

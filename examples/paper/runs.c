@@ -181,6 +181,21 @@ bool runs_add(runs *r, cJSON *what, cJSON *result)
     return note(r, run) && write_file(r);
 }
 
+bool runs_share(runs *r, const char *kind, const char *name, cJSON *value)
+{
+    cJSON *all = cJSON_GetObjectItem(r->file, kind);
+    all = all ? all : cJSON_AddObjectToObject(r->file, kind);
+    if (cJSON_HasObjectItem(all, name)) {
+        cJSON_Delete(value);
+        return true;
+    }
+    if (!value || !cJSON_AddItemToObject(all, name, value)) {
+        cJSON_Delete(value);
+        return say(r->path, "out of memory");
+    }
+    return true;
+}
+
 /* ---- the table ---- */
 
 static const char *row_of(const cJSON *run)

@@ -17,7 +17,7 @@ enum { RUNS_MOST = 2000 /**< Of one program run. */ };
 typedef struct runs {
     const char *path;
     int lock;    /**< Descriptor of PATH.lock: two programs do not share a file. */
-    cJSON *file; /**< {"program": ..., "runs": [{"what": {...}, "result": {...}}]} */
+    cJSON *file; /**< {"program": ..., "runs": [{"what": {...}, "result": {...}}], ...} */
     size_t n;    /**< Runs of this program run, whether made or found. */
     size_t made; /**< Of these. */
     const cJSON *run[RUNS_MOST];
@@ -40,6 +40,13 @@ const cJSON *runs_have(runs *r, const cJSON *what);
  * after a message on stderr.
  */
 bool runs_add(runs *r, cJSON *what, cJSON *result);
+
+/**
+ * Keeps what many results share beside the runs, as the field `name` of an object `kind`, and takes
+ * it; the next runs_add writes it. What has the same name is taken to be the same. False after a
+ * message on stderr.
+ */
+bool runs_share(runs *r, const char *kind, const char *name, cJSON *value);
 
 /**
  * Prints a table of this program run, a line for each name of a row (what.row), with the mean, the

@@ -236,8 +236,8 @@ def main():
         numbers(root, report.expect)
         paper_speech.numbers(root, report.expect)
         paper_specialists.numbers(root, report.expect)
-        for part in (nets, sweep, others, paper_speech.table_1, paper_speech.table_5,
-                     paper_specialists.tables, pages,
+        for part in (nets, sweep, others, paper_speech.table_1, paper_speech.shared_frames,
+                     paper_speech.table_5, paper_specialists.tables, pages,
                      readme, bad_files, paper_speech.bad_files):
             part(report)
         report.folder = root / "docs" / "paper"

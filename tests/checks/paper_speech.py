@@ -266,6 +266,27 @@ def table_5(report):
     write(report, "regularise", runs)
 
 
+def shared_frames(report):
+    """Results that share the frames of their recordings are those that have their own."""
+    path = report.folder / "speech.json"
+    own = path.read_text(encoding="utf-8")
+    told = report.say().stdout
+    file = json.loads(own)
+    file["frames"] = {}
+    ended = [one for one in file["runs"] if "frames" in one["result"]]
+    for one in ended[::2]:  # the others are from an older program
+        frames = one["result"].pop("frames")
+        one["result"]["frames_of"] = f"of {len(frames)}"
+        file["frames"][f"of {len(frames)}"] = frames
+    path.write_text(json.dumps(file), encoding="utf-8")
+    report.expect("lists that are shared", set(file["frames"]) == {"of 1", "of 2"})
+    report.expect("shared frames", report.say().stdout == told)
+    for frames in ({}, {"of 2": [10, 30, 50], "of 1": [10]}):
+        path.write_text(json.dumps(file | {"frames": frames}), encoding="utf-8")
+        report.refuses(str(path))
+    path.write_text(own, encoding="utf-8")
+
+
 def bad_files(report):
     """One line that names the file."""
     path = report.folder / "speech.json"

@@ -279,10 +279,27 @@ static void test_priors(void **state)
     corpus_free(&c);
 }
 
+/* The file says how many frames each recording has, once for all results. */
+static void check_frames(const study *s, const cJSON *result)
+{
+    const speech *d = s->kept;
+    const cJSON *all = cJSON_GetObjectItem(s->runs.file, "frames");
+    const cJSON *name = cJSON_GetObjectItem(result, "frames_of");
+    assert_int_equal(cJSON_GetArraySize(all), 1);
+    assert_true(cJSON_IsString(name));
+    const cJSON *frames = cJSON_GetObjectItem(all, name->valuestring);
+    assert_int_equal(cJSON_GetArraySize(frames), d->test.n);
+    for (size_t i = 0; i < d->test.n; i++) {
+        const utterance *u = &d->corpus.utterances[d->test.utterances[i]];
+        assert_int_equal(cJSON_GetArrayItem(frames, (int)i)->valueint, u->frames);
+    }
+}
+
 /* What a study decodes by: all logits being equal, its priors alone say which word it is. */
 static void test_studies_decode_by_priors(void **state)
 {
-    study s = {.o = {.smoke = true, .work = folder, .threads = 1}};
+    study s = {.o = {.smoke = true, .work = folder, .threads = 1},
+               .runs = {.path = "no file", .lock = -1, .file = cJSON_CreateObject()}};
     float prior[HMM_TARGETS];
     (void)state;
     assert_int_equal(kd_context_create(NULL, &s.context, NULL), KD_OK);
@@ -304,10 +321,16 @@ static void test_studies_decode_by_priors(void **state)
                          hmm_decode(scaled + row * HMM_TARGETS, u->frames) == u->word);
         row += u->frames;
     }
+    check_frames(&s, result);
+    cJSON *other = cJSON_CreateObject();
+    assert_true(speech_score(&s, &d->test, z, other)); /* of the same recordings */
+    check_frames(&s, other);
+    cJSON_Delete(other);
     cJSON_Delete(result);
     free(z);
     free(scaled);
     speech_data.unload(&s);
+    runs_close(&s.runs);
     kd_context_destroy(s.context);
 }
 

@@ -47,6 +47,17 @@ def write_corpus(folder, speakers=("ada", "bob"), indices=(0, 40, 41, 45)):
                     wav(spoken(word, 50 * number + index, n)))
 
 
+def runs_of(path):
+    """All runs of a file, each with the frames that it shares with others of these recordings."""
+    file = json.loads(path.read_text())
+    for run in file["runs"]:
+        result = run["result"]
+        assert "frames" not in result and ("frames_of" in result) == ("frames_right" in result)
+        if "frames_of" in result:
+            result["frames"] = file["frames"][result["frames_of"]]
+    return file["runs"]
+
+
 class Program:
     """One of the two, in a folder of its own for each use."""
 
@@ -66,7 +77,7 @@ class Program:
     def good(self, folder, *words):
         done = self.run(folder, *words)
         assert done.returncode == 0, done.stderr
-        return json.loads((folder / "r.json").read_text())["runs"]
+        return runs_of(folder / "r.json")
 
     def refuses(self, folder, words, *why):
         done = self.run(folder, *words)
@@ -219,8 +230,15 @@ def check_going_on(program, folder, runs):
     some = json.loads(results.read_text())
     some["runs"] = some["runs"][::2]
     results.write_text(json.dumps(some))
+    kept = timeless(runs_of(results))
+    work = folder / "three" / "work"
+    for net in work.glob("T-*.net.safetensors"):
+        net.unlink()
     again = timeless(program.good(folder / "three", *words))
-    assert again[:len(some["runs"])] == timeless(some["runs"])
+    assert again[:len(kept)] == kept
+    left = {path.name for path in work.iterdir() if not path.name.endswith(".net.safetensors")
+            and not path.name.startswith(("teacher-", "alignment-"))}
+    assert not left, f"states of nets that are done: {left}"
     assert sorted(map(str, again)) == sorted(map(str, timeless(runs)))
     before = results.read_bytes()
     program.good(folder / "three", *words)
@@ -292,10 +310,11 @@ def check_report(report, folder):
     (folder / "tables").mkdir()
     for program, parts in (("speech", ("check_table_1/one", "files", "left", "students")),
                            ("regularise", ("check_table_5/one", "hard", "teachers"))):
-        runs = {json.dumps(r["what"]): r for part in parts
-                for r in json.loads((folder / part / "r.json").read_text())["runs"]}
-        (folder / "tables" / f"{program}.json").write_text(
-            json.dumps({"program": f"paper-{program}", "runs": list(runs.values())}))
+        files = [json.loads((folder / part / "r.json").read_text()) for part in parts]
+        runs = {json.dumps(r["what"]): r for file in files for r in file["runs"]}
+        frames = {name: n for file in files for name, n in file.get("frames", {}).items()}
+        (folder / "tables" / f"{program}.json").write_text(json.dumps(
+            {"program": f"paper-{program}", "runs": list(runs.values()), "frames": frames}))
     done = subprocess.run([sys.executable, report, folder / "tables"], capture_output=True,
                           text=True, check=False)
     assert done.returncode == 0 and not done.stderr, done

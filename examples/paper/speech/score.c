@@ -33,7 +33,7 @@ static int score_one(const corpus *c, const utterance *u, float *z, const float 
 
 bool score_write(const part *p, float *z, const float log_prior[HMM_TARGETS], cJSON *result)
 {
-    int *counts = calloc(3 * p->n + 1, sizeof *counts), n = (int)p->n;
+    int *counts = calloc(2 * p->n + 1, sizeof *counts), n = (int)p->n;
     double right = 0.0, wrong = 0.0;
     if (!counts) {
         return say("scores", "out of memory");
@@ -43,17 +43,15 @@ bool score_write(const part *p, float *z, const float log_prior[HMM_TARGETS], cJ
         bool word;
         int frames = score_one(p->corpus, u, z, log_prior, &word);
         z += u->frames * HMM_TARGETS;
-        counts[i] = (int)u->frames;
-        counts[p->n + i] = frames;
-        counts[2 * p->n + i] = word;
+        counts[i] = frames;
+        counts[p->n + i] = word;
         right += frames;
         wrong += !word;
     }
     cJSON_AddNumberToObject(result, "frame_accuracy", 100.0 * right / (double)p->frames);
     cJSON_AddNumberToObject(result, "word_error_rate", 100.0 * wrong / (double)p->n);
-    cJSON_AddItemToObject(result, "frames", cJSON_CreateIntArray(counts, n));
-    cJSON_AddItemToObject(result, "frames_right", cJSON_CreateIntArray(counts + n, n));
-    cJSON_AddItemToObject(result, "words_right", cJSON_CreateIntArray(counts + 2 * n, n));
+    cJSON_AddItemToObject(result, "frames_right", cJSON_CreateIntArray(counts, n));
+    cJSON_AddItemToObject(result, "words_right", cJSON_CreateIntArray(counts + n, n));
     free(counts);
     return true;
 }

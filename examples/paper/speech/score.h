@@ -12,8 +12,8 @@
 
 /**
  * Counts what is right in a part and writes it to `result`: "frame_accuracy" and "word_error_rate"
- * in per cent; and for each recording, in the order of their names, "frames", how many of them are
- * right ("frames_right"), and whether its word is (1 or 0, "words_right").
+ * in per cent; and for each recording, in the order of their names, how many frames are right
+ * ("frames_right"), and whether its word is (1 or 0, "words_right").
  *
  * @param z [p->frames,80] logits or logarithms of probabilities, which are changed.
  * @param log_prior of the training frames (align.h).

@@ -133,11 +133,27 @@ const study_data speech_data = {
     .unload = unload,
     .describe = describe};
 
-bool speech_score(const study *s, const part *p, float *z, cJSON *result)
+/* Frames of each recording, once for all results: the name is a hash of them. */
+static bool share_frames(study *s, const part *p, cJSON *result)
+{
+    char name[20];
+    uint64_t hash = 0;
+    cJSON *frames = cJSON_CreateArray();
+    for (size_t i = 0; i < p->n; i++) {
+        const uint64_t n = p->corpus->utterances[p->utterances[i]].frames;
+        hash = kd_hash(hash, &n, sizeof n);
+        cJSON_AddItemToArray(frames, cJSON_CreateNumber((double)n));
+    }
+    snprintf(name, sizeof name, "%016" PRIx64, hash);
+    cJSON_AddStringToObject(result, "frames_of", name);
+    return runs_share(&s->runs, "frames", name, frames);
+}
+
+bool speech_score(study *s, const part *p, float *z, cJSON *result)
 {
     const speech *d = s->kept;
     cJSON_AddNumberToObject(result, "held_out_frames", (double)d->development.frames);
-    return score_write(p, z, d->log_prior, result);
+    return share_frames(s, p, result) && score_write(p, z, d->log_prior, result);
 }
 
 bool speech_test(study *s, kd_net *net, const part *p, cJSON *result)

@@ -28,10 +28,11 @@ extern const text_option speech_texts[];
 void speech_plans(options *o);
 
 /**
- * Writes what score_write does, and of how many frames the curve counts errors
- * ("held_out_frames"). `z` is changed.
+ * Writes what score_write does, of how many frames the curve counts errors ("held_out_frames"), and
+ * under which name ("frames_of") the file's object "frames" says how many each recording has. `z`
+ * is changed.
  */
-bool speech_score(const study *s, const part *p, float *z, cJSON *result);
+bool speech_score(study *s, const part *p, float *z, cJSON *result);
 
 /** Asks the net and writes what speech_score does. */
 bool speech_test(study *s, kd_net *net, const part *p, cJSON *result);
