@@ -75,6 +75,15 @@ def check_table(kd_bench):
         ["3.6 s", "30.0 min", "47.9 h", "108.5 days"]
 
 
+def check_command():
+    """What run.py refuses before it builds or races anything."""
+    command = pathlib.Path(__file__).parents[2] / "bench" / "run.py"
+    for cases in ("0", "-7e8", "nan", "1e16", "many"):
+        done = subprocess.run([sys.executable, command, f"--project={cases}"], capture_output=True,
+                              text=True, check=False, timeout=60)
+        assert done.returncode == 2 and "--project" in done.stderr and not done.stdout, done
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--kd-bench", type=pathlib.Path, required=True, help="the program")
@@ -82,6 +91,7 @@ def main():
     check_arithmetic(kd_bench)
     check_refusals(kd_bench)
     check_table(kd_bench)
+    check_command()
     print("a training is projected as by hand")
 
 
