@@ -7,6 +7,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import struct
@@ -305,6 +306,18 @@ def check_bad_files(program, folder):
     assert done.returncode == 2 and "--distilled temperature=3: this program sets" in done.stderr
 
 
+def check_help(program, folder, own):
+    """All options, in lines that a terminal has room for."""
+    text = program.run(folder, "--help").stdout
+    names = set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE))
+    assert names == own | {"data", "seed", "seeds", "json", "work", "teacher", "alone", "distilled",
+                           "holdout", "leave-out", "smoke", "threads", "help"}, names
+    assert all(len(line) <= 100 for line in text.splitlines()), text
+    # What is said of them begins in one column; a name that is too long has a line of its own.
+    for line in re.findall(r"^  .*$", text[:text.index("\nPlans")], re.MULTILINE):
+        assert re.match(r".{20} \S|  --\S+( \S+)?$", line), line
+
+
 def check_report(report, folder):
     """The tables are made of what the programs write: two splits, and trainings that diverged."""
     (folder / "tables").mkdir()
@@ -340,6 +353,8 @@ def main():
             folder = pathlib.Path(name) / check.__name__
             folder.mkdir()
             check_going_on(program, folder, check(program, folder))
+        check_help(speech, pathlib.Path(name) / "help", {"members", "temperatures"})
+        check_help(regularise, pathlib.Path(name) / "help", {"shares", "longest"})
         check_bad_files(speech, pathlib.Path(name))
         check_diverged(speech, regularise, pathlib.Path(name))
         check_early_stopping(regularise, pathlib.Path(name))
