@@ -66,6 +66,20 @@ void problem_add(problem *p, size_t n, const uint32_t *classes, const float *ans
 
 /* ---- the library ---- */
 
+kd_merge_options problem_kind(kd_merge_kind kind)
+{
+    kd_merge_options o = KD_MERGE_OPTIONS_INIT;
+    o.kind = kind;
+    return o;
+}
+
+void problem_doubles(const float *from, size_t n, double *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (double)from[i];
+    }
+}
+
 problem_answer problem_merge(kd_context *context, const problem *p, const kd_merge_options *o)
 {
     static double scratch[PROBLEM_SCRATCH];

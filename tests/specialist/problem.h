@@ -34,6 +34,10 @@ problem problem_draw(uint64_t *seed, const problem_sort *sort);
 problem problem_of(size_t k, const float *generalist);
 void problem_add(problem *p, size_t n, const uint32_t *classes, const float *answer);
 
+/* Defaults but for the kind; and floats as doubles. */
+kd_merge_options problem_kind(kd_merge_kind kind);
+void problem_doubles(const float *from, size_t n, double *out);
+
 /* What kd_merge says of it. */
 typedef struct problem_answer {
     float q[PROBLEM_K];
