@@ -99,28 +99,42 @@ static answer merge(const kd_merge_in *in)
     return a;
 }
 
+static const kd_merge_kind kinds[] = {KD_MERGE_FIXED_POINT, KD_MERGE_DESCENT};
+
 /* ---- the same bits ---- */
 
+/* With scratch that is just enough; what lies behind it stays. */
 static void on_any_threads(void **state)
 {
     (void)state;
-    static answer want;
-    want = merge(&w.in);
+    static answer want[2];
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        w.options.kind = kinds[i];
+        want[i] = merge(&w.in);
+    }
     for (int32_t threads = 1; threads <= 8; threads++) {
         support_memory memory;
         kd_merge_in in = w.in;
         in.context = support_context_of(&memory, threads);
-        in.scratch_doubles = (size_t)threads * (K + M) * (M + 5); /* just enough */
-        for (size_t again = 0; again < 20; again++) {
+        in.scratch_doubles = (size_t)threads * (K + M) * (M + 5);
+        for (size_t i = in.scratch_doubles; i < COUNT(w.scratch); i++) {
+            w.scratch[i] = -9;
+        }
+        for (size_t again = 0; again < 40; again++) {
+            w.options.kind = kinds[again % 2];
             answer got = merge(&in);
-            support_same_bits("threads", &got, &want, sizeof want);
+            support_same_bits("threads", &got, &want[again % 2], sizeof got);
+        }
+        for (size_t i = in.scratch_doubles; i < COUNT(w.scratch); i++) {
+            assert_true(w.scratch[i] == -9);
         }
         kd_context_destroy(in.context);
     }
+    w.options.kind = KD_MERGE_DESCENT;
     size_t most = 0, some = 0;
     for (size_t i = 0; i < N; i++) {
-        most = want.active[i] > most ? want.active[i] : most;
-        some += want.active[i] > 0;
+        most = want[0].active[i] > most ? want[0].active[i] : most;
+        some += want[0].active[i] > 0;
     }
     assert_true(most >= 3 && some < N && some > N / 2);
 }
@@ -223,8 +237,8 @@ static void nothing_is_allocated(void **state)
     in.context = support_context_of(&memory, 2);
     (void)merge(&in);
     size_t calls = atomic_load(&memory.calls);
-    for (w.options.kind = KD_MERGE_FIXED_POINT; w.options.kind <= KD_MERGE_DESCENT;
-         w.options.kind++) {
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        w.options.kind = kinds[i];
         (void)merge(&in);
     }
     w.options.kind = KD_MERGE_DESCENT;
@@ -270,6 +284,45 @@ static void nobody_but_the_generalist(void **state)
     in.answers = NULL;
     answer got = merge(&in);
     support_same_bits("q", got.q, w.generalist, sizeof got.q);
+}
+
+/* As many as there may be, all of them active; each of the five is there about fifty times. */
+static void as_many_specialists_as_there_may_be(void **state)
+{
+    (void)state;
+    enum { MOST = KD_MAX_MEMBERS, FEW = 4, ROOM = (K + MOST) * (MOST + 5) };
+    static double scratch[ROOM + 1];
+    static answer got[2];
+    const kd_specialist *specialists[MOST];
+    const float *answers[MOST];
+    kd_merge_in in = w.in;
+    for (size_t m = 0; m < MOST; m++) {
+        specialists[m] = w.specialists[m % M];
+        answers[m] = w.answers[m % M];
+    }
+    in.n = FEW;
+    in.m = MOST;
+    in.specialists = specialists;
+    in.answers = answers;
+    in.scratch = scratch;
+    in.scratch_doubles = ROOM;
+    scratch[ROOM] = -9;
+    const kd_merge_options before = w.options;
+    w.options.best = K;
+    w.options.steps = 100000;
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        w.options.kind = kinds[i];
+        got[i] = merge(&in);
+        assert_true(scratch[ROOM] == -9);
+    }
+    w.options = before;
+    for (size_t i = 0; i < FEW; i++) {
+        assert_true(got[0].active[i] == MOST && got[1].active[i] == MOST);
+        support_near("E", got[0].objectives[i], got[1].objectives[i], 1e-6);
+    }
+    for (size_t i = 0; i < FEW * K; i++) {
+        support_near("q", (double)got[0].q[i], (double)got[1].q[i], 1e-6);
+    }
 }
 
 /* ---- refusals ---- */
@@ -395,6 +448,7 @@ int main(void)
         cmocka_unit_test(nothing_is_allocated),
         cmocka_unit_test(idle_specialists_change_nothing),
         cmocka_unit_test(nobody_but_the_generalist),
+        cmocka_unit_test(as_many_specialists_as_there_may_be),
         cmocka_unit_test(bad_options),
         cmocka_unit_test(bad_input),
         cmocka_unit_test(overlaps),

@@ -204,19 +204,23 @@ static void logits_that_are_none_name_the_specialist(void **state)
 static void asking_takes_no_memory(void **state)
 {
     (void)state;
-    specialists_start(1);
-    kd_teacher *teacher = specialists_join(w.generalist, NULL);
-    kd_teacher_workspace *ws = workspace_of(teacher);
-    size_t calls = atomic_load(&w.memory.calls);
-    for (size_t n = 1; n <= CASES; n++) {
-        kd_targets t = KD_TARGETS_INIT;
-        kd_batch batch = support_batch(&w.data, 0, n);
-        support_ok(kd_teacher_targets(ws, &batch, 2, &t, NULL), "ask");
+    for (int32_t threads = 1; threads <= 3; threads++) {
+        specialists_start(threads);
+        kd_merge_options o = KD_MERGE_OPTIONS_INIT;
+        o.best = threads == 1 ? 1 : K; /* with everybody active */
+        kd_teacher *teacher = specialists_join(w.generalist, &o);
+        kd_teacher_workspace *ws = workspace_of(teacher);
+        size_t calls = atomic_load(&w.memory.calls);
+        for (size_t n = 1; n <= CASES; n++) {
+            kd_targets t = KD_TARGETS_INIT;
+            kd_batch batch = support_batch(&w.data, 0, n);
+            support_ok(kd_teacher_targets(ws, &batch, 2, &t, NULL), "ask");
+        }
+        assert_int_equal(atomic_load(&w.memory.calls), calls);
+        kd_teacher_workspace_destroy(ws);
+        kd_teacher_destroy(teacher);
+        specialists_stop();
     }
-    assert_int_equal(atomic_load(&w.memory.calls), calls);
-    kd_teacher_workspace_destroy(ws);
-    kd_teacher_destroy(teacher);
-    specialists_stop();
 }
 
 /* ---- what can be done with it ---- */
