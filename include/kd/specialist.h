@@ -28,11 +28,11 @@
  *                 Q_m = sum of q over dustbin m; E never rises;
  *   descent:      q = softmax(z), and dE/dz_i = (1 + |A|) (q_i - what stands right of <- above).
  *
- * E is convex in q, so both end at the same q. The fixed point comes nearer by some factor at each
- * step, which is close to 1 where E is flat: where dustbins hold probability that hardly anybody
- * gives to single classes. Descent goes by E's second derivatives, and ends within about ten steps
- * there too. With one active specialist both begin where they end. Classes of no active specialist
- * keep the generalist's proportions.
+ * E is convex in q, so both end at the least E, and at the same q unless many have it. The fixed
+ * point comes nearer by some factor at each step, which is close to 1 where E is flat: where
+ * dustbins hold probability that hardly anybody gives to single classes. Descent goes by E's second
+ * derivatives, and seldom takes a hundred steps there. With one active specialist both begin where
+ * they end. Classes of no active specialist keep the generalist's proportions.
  */
 #ifndef KD_SPECIALIST_H
 #define KD_SPECIALIST_H
@@ -355,8 +355,9 @@ KD_API void kd_specialist_destroy(kd_specialist *specialist);
 /**
  * Merges the answers for a batch: q of the head of this file, for each case by itself.
  *
- * Without an active specialist q is the generalist's, bit for bit. Classes between which E does not
- * decide, since nobody gives them a probability of their own, have equal ones.
+ * Without an active specialist q is the generalist's, bit for bit. Classes to which nobody gives a
+ * probability of their own, and which are in the same dustbins, have equal ones. Dustbins that hold
+ * nothing but such classes may overlap so that E is least at many q; then the kind decides which.
  *
  * @param options NULL = defaults.
  * @param in the answers.
@@ -373,7 +374,8 @@ KD_API kd_status kd_merge(const kd_merge_options *options, const kd_merge_in *in
 
 /**
  * Generalist and specialists as one teacher. It gives natural logs of q (temperature 1), which
- * serve every temperature. A specialist runs only on the cases for which it is active.
+ * serve every temperature; a q that is too small for a float, below 1e-45, is 0 at all of them. A
+ * specialist runs only on the cases for which it is active.
  *
  * @param generalist a teacher of k classes, of any kind but TOPK.
  * @param specialists [m], with nets, all of k classes and the same inputs.
