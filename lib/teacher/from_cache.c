@@ -23,7 +23,6 @@ typedef struct places {
     unsigned char *record; /* [form.record] */
     uint32_t *index;       /* TOPK: [batch,top] */
     float *tail;           /* TOPK: [batch] */
-    size_t block_size;
 } places;
 
 static cache_teacher *cache_of(const kd_teacher_workspace *ws)
@@ -33,15 +32,16 @@ static cache_teacher *cache_of(const kd_teacher_workspace *ws)
 
 /* ---- asking ---- */
 
-static places *lay_out(kdi_arena *arena, const kdi_cache_form *form, size_t batch)
+static void *lay_out(const kd_teacher_workspace *ws, kdi_arena *arena)
 {
     size_t count = 0;
+    const kdi_cache_form *form = &cache_of(ws)->form;
     bool topk = form->encoding == KD_CACHE_TOPK;
-    arena->overflow = !kdi_base_mul(batch, topk ? form->top : 0, &count);
+    arena->overflow = !kdi_base_mul(ws->batch, topk ? form->top : 0, &count);
     places *p = kdi_base_take(arena, 1, sizeof *p);
     unsigned char *record = kdi_base_take(arena, form->record, 1);
     uint32_t *index = kdi_base_take(arena, count, sizeof *index);
-    float *tail = kdi_base_take(arena, topk ? batch : 0, sizeof *tail);
+    float *tail = kdi_base_take(arena, topk ? ws->batch : 0, sizeof *tail);
     if (p) {
         *p = (places){.record = record, .index = index, .tail = tail};
     }
@@ -50,27 +50,7 @@ static places *lay_out(kdi_arena *arena, const kdi_cache_form *form, size_t batc
 
 static kd_status open(kd_teacher_workspace *ws, kd_error *error)
 {
-    const cache_teacher *t = cache_of(ws);
-    kdi_arena measure = {0};
-    (void)lay_out(&measure, &t->form, ws->batch);
-    void *block = measure.overflow ? NULL : kdi_ctx_new(ws->context, measure.used);
-    if (!block) {
-        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory to read cases (%z bytes)",
-                             measure.used);
-    }
-    kdi_arena place = {.base = block};
-    places *p = lay_out(&place, &t->form, ws->batch);
-    p->block_size = measure.used;
-    ws->extra = p;
-    return KD_OK;
-}
-
-static void close(kd_teacher_workspace *ws)
-{
-    const places *p = ws->extra;
-    if (p) {
-        kdi_ctx_delete(ws->context, ws->extra, p->block_size);
-    }
+    return kdi_teacher_make_extra(ws, lay_out, error);
 }
 
 static kd_status read_case(cache_teacher *t, size_t row, uint64_t id, unsigned char *record,
@@ -131,7 +111,6 @@ static void release(kd_teacher *teacher)
 
 static const kdi_teacher_ops ops = {
     .open = open,
-    .close = close,
     .ask = ask,
     .hash = hash,
     .release = release,

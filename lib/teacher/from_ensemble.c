@@ -25,8 +25,6 @@ typedef struct ensemble_teacher {
 typedef struct members {
     kd_teacher_workspace **workspaces; /* [m] */
     float *values;                     /* [batch,width] */
-    void *block;
-    size_t block_size;
 } members;
 
 static const ensemble_teacher *ensemble_of(const kd_teacher_workspace *ws)
@@ -37,43 +35,29 @@ static const ensemble_teacher *ensemble_of(const kd_teacher_workspace *ws)
 static void close(kd_teacher_workspace *ws)
 {
     members *all = ws->extra;
-    if (!all) {
-        return;
-    }
-    for (size_t i = 0; all->workspaces && i < ensemble_of(ws)->m; i++) {
+    for (size_t i = 0; all && i < ensemble_of(ws)->m; i++) {
         kd_teacher_workspace_destroy(all->workspaces[i]);
     }
-    kdi_ctx_delete(ws->context, all->block, all->block_size);
-    kdi_ctx_delete(ws->context, all, sizeof *all);
 }
 
-static void lay_out_members(members *all, size_t m, size_t batch, size_t width, kdi_arena *arena)
+static void *lay_out_members(const kd_teacher_workspace *ws, kdi_arena *arena)
 {
-    all->workspaces = kdi_base_take(arena, m, sizeof(kd_teacher_workspace *));
-    all->values =
-        kdi_base_take(arena, batch * width, sizeof *all->values); /* checked at the door */
+    const ensemble_teacher *t = ensemble_of(ws);
+    size_t count = ws->batch * kdi_teacher_width(&t->head); /* checked at the door */
+    members *all = kdi_base_take(arena, 1, sizeof *all);
+    kd_teacher_workspace **workspaces = kdi_base_take(arena, t->m, sizeof *workspaces);
+    float *values = kdi_base_take(arena, count, sizeof *values);
+    if (all) {
+        *all = (members){workspaces, values};
+    }
+    return all;
 }
 
 static kd_status open(kd_teacher_workspace *ws, kd_error *error)
 {
     const ensemble_teacher *t = ensemble_of(ws);
-    members *all = kdi_ctx_new(ws->context, sizeof *all);
-    if (!all) {
-        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for %z members", t->m);
-    }
-    ws->extra = all;
-    kdi_arena measure = {0};
-    size_t width = kdi_teacher_width(&t->head);
-    lay_out_members(all, t->m, ws->batch, width, &measure);
-    all->block = measure.overflow ? NULL : kdi_ctx_new(ws->context, measure.used);
-    all->block_size = measure.used;
-    if (!all->block) {
-        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for %z members (%z bytes)", t->m,
-                             measure.used);
-    }
-    kdi_arena place = {.base = all->block};
-    lay_out_members(all, t->m, ws->batch, width, &place);
-    kd_status status = KD_OK;
+    kd_status status = kdi_teacher_make_extra(ws, lay_out_members, error);
+    members *all = ws->extra;
     for (size_t i = 0; status == KD_OK && i < t->m; i++) {
         status = kdi_teacher_open(t->members[i], ws->batch, false, &all->workspaces[i], error);
     }

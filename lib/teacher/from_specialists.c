@@ -30,8 +30,6 @@ typedef struct panel {
     uint32_t *rows;      /* [batch] cases for which a specialist is active */
     float *x;            /* [batch,inputs] of these */
     double *scratch;     /* of the merge */
-    void *block;
-    size_t block_size;
 } panel;
 
 static const specialists_teacher *teacher_of(const kd_teacher_workspace *ws)
@@ -42,15 +40,10 @@ static const specialists_teacher *teacher_of(const kd_teacher_workspace *ws)
 static void close(kd_teacher_workspace *ws)
 {
     panel *all = ws->extra;
-    if (!all) {
-        return;
-    }
-    for (size_t i = 0; all->nets && i < teacher_of(ws)->m; i++) {
+    for (size_t i = 0; all && i < teacher_of(ws)->m; i++) {
         kd_workspace_destroy(all->nets[i]);
     }
-    kd_teacher_workspace_destroy(all->generalist);
-    kdi_ctx_delete(ws->context, all->block, all->block_size);
-    kdi_ctx_delete(ws->context, all, sizeof *all);
+    kd_teacher_workspace_destroy(all ? all->generalist : NULL);
 }
 
 /* [rows,columns] elements. */
@@ -61,11 +54,14 @@ static void *take(kdi_arena *arena, size_t rows, size_t columns, size_t size)
     return arena->overflow ? NULL : kdi_base_take(arena, count, size);
 }
 
-static void lay_out(panel *all, const kd_teacher_workspace *ws, kdi_arena *arena)
+static void *lay_out(const kd_teacher_workspace *ws, kdi_arena *arena)
 {
     const specialists_teacher *t = teacher_of(ws);
     size_t batch = ws->batch;
     size_t threads = kdi_ctx_threads(ws->context);
+    panel measured = {0};
+    panel *place = take(arena, 1, 1, sizeof *place);
+    panel *all = place ? place : &measured;
     all->nets = take(arena, t->m, 1, sizeof(kd_workspace *));
     all->answers = take(arena, t->m, 1, sizeof(float *));
     for (size_t i = 0; i < t->m; i++) {
@@ -81,45 +77,20 @@ static void lay_out(panel *all, const kd_teacher_workspace *ws, kdi_arena *arena
     all->x = take(arena, batch, t->head.inputs, sizeof *all->x);
     all->scratch =
         take(arena, KDI_MERGE_SCRATCH(t->m) * threads, t->head.k + t->m, sizeof *all->scratch);
-}
-
-static kd_status open_nets(kd_teacher_workspace *ws, panel *all, kd_error *error)
-{
-    const specialists_teacher *t = teacher_of(ws);
-    kd_workspace_options options = KD_WORKSPACE_OPTIONS_INIT;
-    options.batch = ws->batch;
-    kd_status status = KD_OK;
-    for (size_t i = 0; status == KD_OK && i < t->m; i++) {
-        kd_workspace *run;
-        status = kd_workspace_create(kd_specialist_net(t->specialists[i]), &options, &run, error);
-        all->nets[i] = status == KD_OK ? run : NULL;
-    }
-    return status;
+    return place;
 }
 
 static kd_status open(kd_teacher_workspace *ws, kd_error *error)
 {
     const specialists_teacher *t = teacher_of(ws);
-    panel *all = kdi_ctx_new(ws->context, sizeof *all);
-    if (!all) {
-        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for %z specialists", t->m);
+    kd_workspace_options options = KD_WORKSPACE_OPTIONS_INIT;
+    options.batch = ws->batch;
+    kd_status status = kdi_teacher_make_extra(ws, lay_out, error);
+    panel *all = ws->extra;
+    for (size_t i = 0; status == KD_OK && i < t->m; i++) {
+        kd_net *net = kd_specialist_net(t->specialists[i]);
+        status = kd_workspace_create(net, &options, &all->nets[i], error);
     }
-    ws->extra = all;
-    kdi_arena measure = {0};
-    lay_out(all, ws, &measure);
-    if (measure.overflow || measure.used > PTRDIFF_MAX) {
-        return kdi_base_fail(error, KD_ERR_TOO_LARGE, 0,
-                             "%z specialists take too many bytes for %z cases", t->m, ws->batch);
-    }
-    all->block = kdi_ctx_new(ws->context, measure.used);
-    all->block_size = measure.used;
-    if (!all->block) {
-        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory for %z specialists (%z bytes)",
-                             t->m, measure.used);
-    }
-    kdi_arena place = {.base = all->block};
-    lay_out(all, ws, &place);
-    kd_status status = open_nets(ws, all, error);
     return status == KD_OK
                ? kdi_teacher_open(t->generalist, ws->batch, false, &all->generalist, error)
                : status;

@@ -40,7 +40,8 @@ struct kd_teacher_workspace {
     size_t batch;
     float *values; /**< [batch,k or top]; NULL in a member, whose values go to its ensemble's. */
     bool busy;
-    void *extra; /**< The kind's own. */
+    void *extra;       /**< The kind's own. */
+    size_t extra_size; /**< Bytes of it, if kdi_teacher_make_extra made it. */
 };
 
 /** A zeroed teacher of `size` bytes with its head filled; KD_ERR_MEMORY. */
@@ -50,6 +51,13 @@ kd_status kdi_teacher_new(kd_context *context, size_t size, const kdi_teacher_op
 /** A workspace with or without values of its own. */
 kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
                            kd_teacher_workspace **out_workspace, kd_error *error);
+
+/** Lays out what asking needs, and returns what stands first: NULL, while measuring. */
+typedef void *(*kdi_teacher_lay_out)(const kd_teacher_workspace *ws, kdi_arena *arena);
+
+/** Makes the kind's own, which the workspace gives back; KD_ERR_TOO_LARGE, KD_ERR_MEMORY. */
+kd_status kdi_teacher_make_extra(kd_teacher_workspace *ws, kdi_teacher_lay_out lay_out,
+                                 kd_error *error);
 
 /** A member's dense answer as probabilities at T, in place. */
 kd_status kdi_teacher_soften(const kd_targets *targets, float *values, size_t n, float temperature,

@@ -109,6 +109,25 @@ kd_status kdi_teacher_open(kd_teacher *teacher, size_t batch, bool values,
     return KD_OK;
 }
 
+kd_status kdi_teacher_make_extra(kd_teacher_workspace *ws, kdi_teacher_lay_out lay_out,
+                                 kd_error *error)
+{
+    kdi_arena measure = {0};
+    (void)lay_out(ws, &measure);
+    if (measure.overflow || measure.used > PTRDIFF_MAX) {
+        return kdi_base_fail(error, KD_ERR_TOO_LARGE, 0, "to ask of %z cases takes too many bytes",
+                             ws->batch);
+    }
+    kdi_arena place = {.base = kdi_ctx_new(ws->context, measure.used)};
+    if (!place.base) {
+        return kdi_base_fail(error, KD_ERR_MEMORY, 0, "no memory to ask of %z cases (%z bytes)",
+                             ws->batch, measure.used);
+    }
+    ws->extra = lay_out(ws, &place);
+    ws->extra_size = measure.used;
+    return KD_OK;
+}
+
 kd_status kd_teacher_workspace_create(kd_teacher *teacher, size_t batch,
                                       kd_teacher_workspace **out_workspace, kd_error *error)
 {
@@ -132,6 +151,9 @@ void kd_teacher_workspace_destroy(kd_teacher_workspace *workspace)
     kd_context *context = ws->context;
     if (ws->teacher->ops->close) {
         ws->teacher->ops->close(ws);
+    }
+    if (ws->extra_size > 0) {
+        kdi_ctx_delete(context, ws->extra, ws->extra_size);
     }
     kdi_ctx_delete(context, ws->values,
                    ws->batch * kdi_teacher_width(ws->teacher) * sizeof *ws->values);
