@@ -201,6 +201,27 @@ static void logits_that_are_none_name_the_specialist(void **state)
     specialists_stop();
 }
 
+static void a_generalist_without_an_answer_is_named(void **state)
+{
+    (void)state;
+    static const float bad[] = {NAN, INFINITY};
+    for (size_t i = 0; i < COUNT(bad); i++) {
+        kd_error e = KD_ERROR_INIT;
+        kd_targets t = KD_TARGETS_INIT;
+        specialists_start(1);
+        kd_batch batch = support_batch(&w.data, 0, CASES);
+        kd_teacher *teacher = specialists_join(w.generalist, NULL);
+        kd_teacher_workspace *ws = workspace_of(teacher);
+        support_param(w.net, 3).values[2] = bad[i];
+        support_refused(kd_teacher_targets(ws, &batch, 2, &t, &e), KD_ERR_NOT_FINITE, e.text,
+                        "the generalist's targets.values[0,2] is ");
+        assert_null(t.values);
+        kd_teacher_workspace_destroy(ws);
+        kd_teacher_destroy(teacher);
+        specialists_stop();
+    }
+}
+
 static void asking_takes_no_memory(void **state)
 {
     (void)state;
@@ -318,6 +339,7 @@ int main(void)
         cmocka_unit_test(its_bits_are_those_of_the_case),
         cmocka_unit_test(generalists_of_every_kind),
         cmocka_unit_test(logits_that_are_none_name_the_specialist),
+        cmocka_unit_test(a_generalist_without_an_answer_is_named),
         cmocka_unit_test(asking_takes_no_memory),
         cmocka_unit_test(a_student_learns_from_it),
         cmocka_unit_test(it_can_be_recorded),
