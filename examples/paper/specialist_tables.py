@@ -65,9 +65,10 @@ def paired(group):
 
 
 def of_row(section, row):
-    """The group of this row that has most seeds."""
+    """The group of this row that has most seeds; of several plans the one that was best."""
     groups = [group for group in section.groups if group.row == row and group.ended()]
-    return max(groups, key=lambda group: len(group.ended()), default=None)
+    return max(groups, default=None, key=lambda group: (len(group.ended()), "errors" in next(
+        iter(group.ended().values())) and mean(rates(group))))
 
 
 def table_3(section):

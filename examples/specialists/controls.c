@@ -22,7 +22,10 @@ static bool other_specialists(trial *r, const char *row, panel_kind kind)
     return good;
 }
 
-/* The generalist goes on for as many cases as specialists saw, at their rate; its best epoch. */
+/*
+ * The generalist goes on for as many cases as specialists saw; its best epoch. At a rate of its
+ * own: one that is good for a few classes may be too large for all.
+ */
 static bool trained_on(trial *r)
 {
     static const char row[] = "generalist trained on";
@@ -31,15 +34,17 @@ static bool trained_on(trial *r)
     trained done;
     kd_error error = KD_ERROR_INIT;
     kd_net *net = NULL;
-    if (trial_has(r, row)) {
-        return true;
-    }
     size_t cases = 0;
     for (size_t i = 0; i < r->s->train.n; i++) {
         cases += 2 * panel_cover(&r->own, (size_t)c->train_labels[i]) * p.epochs;
     }
+    p.rate = r->control_rate;
+    cJSON *what = trial_describe(r, row, &p); /* with the specialists' epochs, not its own */
     p.epochs = (cases + r->s->train.n / 2) / r->s->train.n;
     p.epochs = p.epochs > 0 ? p.epochs : 1;
+    if (study_done(r->s, what)) {
+        return true;
+    }
     bool good = kd_net_clone(r->generalist, &net, &error) == KD_OK || say("net", error.text);
     int32_t *dev_labels = labels_of(&c->dev);
     keeper k = {&c->dev, dev_labels, NULL, NULL, -1, NULL};
@@ -67,7 +72,6 @@ static bool trained_on(trial *r)
     }
     free(z);
     kd_net_destroy(net);
-    cJSON *what = trial_describe(r, row);
     return trial_keep(r, z != NULL, what, result);
 }
 
@@ -76,7 +80,7 @@ static bool ensemble(trial *r)
 {
     static const char row[] = "ensemble of generalists";
     size_t k = r->s->test.classes, m = r->members;
-    cJSON *what = trial_describe(r, row);
+    cJSON *what = trial_describe(r, row, &r->s->o.alone);
     cJSON_AddNumberToObject(what, "members", (double)m);
     if (study_done(r->s, what)) {
         return true;

@@ -13,12 +13,15 @@
 static number_list sets = {1, {12}};
 static number_list classes = {1, {4}};
 static number_list members = {1, {3}};
+static number_list control_rate = {1, {0.01}};
 
 static const list_option lists[] = {
     {"sets", "specialists", 1, PANEL_MOST, true, &sets, true},
     {"classes", "classes of each of them", 1, 200, true, &classes, true},
     {"members", "generalists in the ensemble that is one of the controls", 2, 16, true, &members,
      true},
+    {"control-rate", "first rate of the generalist that is trained on", 1e-6, 10, false,
+     &control_rate, true},
     {0}};
 
 static void adjust(options *o)
@@ -65,7 +68,7 @@ static void print_clusters(const trial *r)
 
 static bool clusters(trial *r)
 {
-    cJSON *what = trial_describe(r, "clusters");
+    cJSON *what = trial_describe(r, "clusters", &r->s->o.alone);
     print_clusters(r);
     if (study_done(r->s, what)) {
         return true;
@@ -133,9 +136,7 @@ static kd_teacher *record(study *s, const float *log_q)
 static bool distil(trial *r, const char *row, bool with_specialists)
 {
     const plan *p = &r->s->o.distilled;
-    cJSON *what = study_what(r->s, row, r->seed, p, &r->seed);
-    cJSON_AddNumberToObject(what, "sets", (double)r->sets);
-    cJSON_AddNumberToObject(what, "classes", (double)r->classes);
+    cJSON *what = trial_describe(r, row, p);
     if (study_done(r->s, what)) {
         return true;
     }
@@ -170,7 +171,8 @@ static bool one(study *s, uint64_t seed)
                .seed = seed,
                .sets = (size_t)sets.value[0],
                .classes = (size_t)classes.value[0],
-               .members = (size_t)members.value[0]};
+               .members = (size_t)members.value[0],
+               .control_rate = (float)control_rate.value[0]};
     bool good = trial_open(&r) && clusters(&r) && specialists(&r) && controls_run(&r) &&
                 distil(&r, "distilled from the generalist", false) &&
                 distil(&r, "distilled from all", true);

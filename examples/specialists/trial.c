@@ -12,9 +12,9 @@ scores trial_scores(const trial *r, const float *given)
     return (scores){r->s->test.n, r->s->test.classes, r->labels, r->base, given, &r->own};
 }
 
-cJSON *trial_describe(const trial *r, const char *row)
+cJSON *trial_describe(const trial *r, const char *row, const plan *p)
 {
-    cJSON *what = study_what(r->s, row, r->seed, &r->s->o.alone, &r->seed);
+    cJSON *what = study_what(r->s, row, r->seed, p, &r->seed);
     cJSON_AddNumberToObject(what, "sets", (double)r->sets);
     cJSON_AddNumberToObject(what, "classes", (double)r->classes);
     return what;
@@ -32,7 +32,7 @@ bool trial_keep(trial *r, bool good, cJSON *what, cJSON *result)
 
 bool trial_has(trial *r, const char *row)
 {
-    cJSON *what = trial_describe(r, row);
+    cJSON *what = trial_describe(r, row, &r->s->o.alone);
     if (study_done(r->s, what)) {
         return true;
     }
@@ -48,7 +48,7 @@ bool trial_open(trial *r)
     r->base = r->generalist ? logits_of(r->generalist, &r->s->test) : NULL;
     bool good =
         r->base && r->labels && panel_cluster(r->s, r->generalist, r->sets, r->classes, &r->own);
-    cJSON *what = good ? trial_describe(r, "generalist") : NULL;
+    cJSON *what = good ? trial_describe(r, "generalist", &r->s->o.alone) : NULL;
     if (good && study_done(r->s, what)) {
         cJSON_Delete(result);
         return true;
@@ -86,7 +86,7 @@ static void describe_cost(const panel *p, cJSON *result)
 
 bool trial_ask(trial *r, panel *p, size_t best, const char *row, bool details)
 {
-    cJSON *what = trial_describe(r, row);
+    cJSON *what = trial_describe(r, row, &r->s->o.alone);
     cJSON *result = cJSON_CreateObject();
     float *q = panel_ask(r->generalist, p, best, &r->s->test);
     if (q) {

@@ -15,6 +15,7 @@ typedef struct trial {
     uint64_t seed;
     size_t sets, classes; /**< Specialists, and classes of each. */
     size_t members;       /**< Generalists in an ensemble. */
+    float control_rate;   /**< Of the generalist that is trained on. */
     kd_net *generalist;
     int32_t *labels; /**< [test.n] */
     float *base;     /**< [test.n,k] the generalist's logits. */
@@ -40,10 +41,10 @@ bool trial_ask(trial *r, panel *p, size_t best, const char *row, bool details);
 /** Answers [test.n,k] as scores.h wants them. */
 scores trial_scores(const trial *r, const float *given);
 
-/** A row's description, with the specialists' plan. */
-cJSON *trial_describe(const trial *r, const char *row);
+/** A row's description; `p` is the plan by which it was made. */
+cJSON *trial_describe(const trial *r, const char *row, const plan *p);
 
-/** Whether the row with that description is there already. */
+/** Whether the row of that name, made by the specialists' plan, is there already. */
 bool trial_has(trial *r, const char *row);
 
 /** Keeps a row, or drops it if it is not good, which it returns. Takes both. */
