@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Tables 3 and 4 of section 5: what specialists add, beside controls."""
+import json
 import math
 
 from results import mean, standard_error
@@ -164,9 +165,20 @@ def notes(section):
             for kind, settings in section.families().items() if len(settings) > 1]
 
 
+def by_generalist(section):
+    """A section for each generalist, with words for it if there are several."""
+    found = {}
+    for group in section.groups:
+        found.setdefault(json.dumps(group.what["teacher"], sort_keys=True), []).append(group)
+    for plan, groups in found.items():
+        words = f"**The generalist's hidden layers have {json.loads(plan)['hidden']:g} units.**"
+        yield section._replace(groups=groups), words if len(found) > 1 else ""
+
+
 def parts(_, sections):
     """All that is to be said of the results."""
-    for section in sections:
-        said = [caption(section), table_3(section), *compared(section), table_4(section),
-                examined(section), sets(section), *notes(section)]
-        yield from (part for part in said if part)
+    for whole in sections:
+        for section, words in by_generalist(whole):
+            said = [words, caption(section), table_3(section), *compared(section),
+                    table_4(section), examined(section), sets(section), *notes(section)]
+            yield from (part for part in said if part)
