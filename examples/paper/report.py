@@ -18,6 +18,7 @@ import pathlib
 import re
 import sys
 
+import headline
 import pictures
 import results
 import specialist_tables
@@ -34,7 +35,7 @@ HEADLINE = "headline"  # the table of a page that has no other
 def told(folder, program):
     """All that is to be said of a program's results."""
     if program == HEADLINE:
-        return tables.headline(*(results.read(folder, name) for name in ("mnist", "missing")))
+        return headline.headline(folder)
     module = speech_tables if program in results.SPEECH else MODULES.get(program, tables)
     return "\n\n".join(module.parts(program, results.read(folder, program))) or "not run yet"
 

@@ -36,13 +36,17 @@ def interval(values):
     return mean(values), quantile * standard_error(values)
 
 
+def gains(group, base):
+    """Points that a row has more than another, for each seed that both have."""
+    return [rate(group.results[seed]) - rate(base.results[seed])
+            for seed in group.ended() if seed in base.ended()]
+
+
 def gain(group, base):
-    """Points that a row has more than another, seed by seed."""
-    both = [seed for seed in group.ended() if seed in base.ended()]
-    if not both or group is base:
+    """The mean of these, and its interval."""
+    if not gains(group, base) or group is base:
         return ""
-    middle, half = interval([rate(group.results[seed]) - rate(base.results[seed])
-                             for seed in both])
+    middle, half = interval(gains(group, base))
     return f"{middle:+.2f}" + ("" if half is None else f" ± {half:.2f}")
 
 

@@ -156,6 +156,15 @@ def triples(pool):
                     yield worst, best, net
 
 
+def kept(worst, best, net):
+    """What the distilled net keeps of the ensemble's gain in frames, and the comparison; None if no
+    seed has all three."""
+    compared = Compared(worst, best, net)
+    if not compared.seeds:
+        return "", None
+    return share(compared.estimate(part_of_gain, "frames")), compared
+
+
 def gains(pool, worst, best, net):
     """How far apart they are, and what the distilled net keeps of what the ensemble gains."""
     compared = Compared(worst, best, net)

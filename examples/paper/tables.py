@@ -243,37 +243,6 @@ def ensemble(section):
 
 # ---- the README's ----
 
-HEADLINE = {"teacher": "two hidden layers of 1200, dropout, images moved by up to 2 pixels",
-            "alone": "two hidden layers of 800, labels alone",
-            "distilled": "the same, distilled from the large net at T = 20"}
-RIGHT = ("test 3s right after distilling without any 3; bias shifted by what is best on the test "
-         "set (paper), by a rule that does not read it (libkd)")
-
-
-def largest(sections, row):
-    """The group of the paper's images that has most seeds, the first of equals; or None."""
-    groups = [group for section in sections if section.is_papers() for group in section.groups
-              if group.row == row and group.ended()]
-    return max(groups, key=lambda group: len(group.ended()), default=None)
-
-
-def headline(mnist_sections, missing_sections):
-    """One table of the claims of section 3: errors, and one share."""
-    rows = []
-    for row, words in HEADLINE.items():
-        group = largest(mnist_sections, row)
-        if group:
-            rows.append([f"errors: {words}", str(PAPER_ERRORS[row]), spread(group.numbers()),
-                         str(len(group.ended()))])
-    group = largest(missing_sections, "without 3")
-    if group:
-        right = f"{spread(group.numbers('missing_right_honest'))} %"
-        rows.append([RIGHT, PAPER_SHIFTS["without 3", "oracle"][2], right,
-                     str(len(group.ended()))])
-    return table(["MNIST, 10,000 test images", "paper", "libkd, mean ± sd", "seeds"], rows) \
-        if rows else "not run yet"
-
-
 TABLES = {"mnist": mnist, "temperature": temperature, "missing": missing, "ensemble": ensemble}
 
 
