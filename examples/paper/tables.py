@@ -32,7 +32,8 @@ def spread(values, form="{:.1f}"):
     if not values:
         return ""
     deviation = sd(values)
-    return form.format(mean(values)) + ("" if deviation is None else f" ± {deviation:.1f}")
+    return form.format(mean(values)) + (
+        "" if deviation is None else f" ± {form.replace('+', '').format(deviation)}")
 
 
 def by_seed(group, name="errors"):
