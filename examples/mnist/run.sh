@@ -13,5 +13,6 @@ if [ ! -f "$build/build.ninja" ]; then
     }
     rm -f "$root/.setup.log"
 fi
+[ -x "$build/examples/mnist" ] || echo "building in $build, which takes about a minute ..." >&2
 ninja -C "$build" examples/mnist >/dev/null || ninja -C "$build" examples/mnist
 exec "$build/examples/mnist" "$@"

@@ -93,12 +93,8 @@ static bool ask(study *s, ensemble *e, const char *row, kd_mean_kind kind)
         return true;
     }
     cJSON *result = cJSON_CreateObject();
-    if (load(s, e) && count(s, e, kind, result)) {
-        return runs_add(&s->runs, what, result);
-    }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return false;
+    bool good = load(s, e) && count(s, e, kind, result);
+    return study_keep(s, good, what, result);
 }
 
 /* The mean of all, which the caller destroys, or with NULL the first one, which he doesn't. */

@@ -157,7 +157,8 @@ int main(int argc, char **argv)
         .help =
             "Distils students on transfer sets that lack classes, and mends the bias of these\n"
             "classes: by the best shift on the test set, as the paper does, and by a rule that\n"
-            "needs no labels (Hinton, Vinyals, Dean 2015, section 3).\n",
+            "needs their share of the training set, and no image's label (Hinton, Vinyals,\n"
+            "Dean 2015, section 3).\n",
         .seeds = 3,
         .lists = lists,
         .adjust = adjust};

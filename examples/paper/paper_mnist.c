@@ -20,12 +20,7 @@ static const cJSON *teacher(study *s, uint64_t seed)
                           confusable_write(s, net, s->o.distilled.temperature, result)
                     : study_diverged(result);
     kd_net_destroy(net);
-    if (good) {
-        return runs_add(&s->runs, what, result) ? result : NULL;
-    }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return NULL;
+    return study_keep(s, good, what, result) ? result : NULL;
 }
 
 static bool alone(study *s, uint64_t seed)

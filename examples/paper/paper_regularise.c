@@ -111,12 +111,8 @@ static bool measure(study *s, const task *t, kd_net *net, cJSON *result)
 /* Takes `what` and `result`; without a net the result is complete if the training diverged. */
 static bool finish(study *s, const task *t, cJSON *what, cJSON *result, kd_net *net)
 {
-    if (net ? measure(s, t, net, result) : study_diverged(result)) {
-        return runs_add(&s->runs, what, result);
-    }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return false;
+    bool good = net ? measure(s, t, net, result) : study_diverged(result);
+    return study_keep(s, good, what, result);
 }
 
 /* The epoch whose net was kept as the best one: the first with the fewest errors. */

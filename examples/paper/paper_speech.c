@@ -107,17 +107,6 @@ static bool make(study *s, ensemble *e, uint64_t seed)
 
 /* ---- rows of the test ---- */
 
-/* Takes `what` and `result`, which is written down if all is good. */
-static bool finish(study *s, cJSON *what, cJSON *result, bool good)
-{
-    if (good) {
-        return runs_add(&s->runs, what, result);
-    }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return false;
-}
-
 static cJSON *describe(const study *s, const char *row, uint64_t seed, const plan *p,
                        const part *tested, bool taught)
 {
@@ -155,7 +144,7 @@ static const cJSON *test_member(study *s, ensemble *e, uint64_t seed, size_t i, 
     }
     cJSON *result = cJSON_Duplicate(e->trained[i], true);
     bool good = study_diverged(result) || score_member(s, e, i, result);
-    return finish(s, what, result, good) ? result : NULL;
+    return study_keep(s, good, what, result) ? result : NULL;
 }
 
 /* The baseline and all members: *out_whole is false if one of them has diverged. */
@@ -209,7 +198,7 @@ static bool test_ensemble(study *s, ensemble *e, uint64_t seed)
     cJSON *result = cJSON_CreateObject();
     bool good = z && speech_score(s, d->tested, z, result);
     free(z);
-    return finish(s, what, result, good);
+    return study_keep(s, good, what, result);
 }
 
 /* ---- distilled nets ---- */
@@ -273,7 +262,7 @@ static bool develop(study *s, ensemble *e, uint64_t seed, double temperature, do
         kd_net *net = train_distilled(s, e, &x, result);
         good = net ? speech_test(s, net, &d->development, result) : study_diverged(result);
         kd_net_destroy(net);
-        good = finish(s, what, result, good);
+        good = study_keep(s, good, what, result);
         if (good) {
             study_forget(s, x.what);
         }
@@ -309,7 +298,7 @@ static bool test_distilled(study *s, ensemble *e, uint64_t seed, double temperat
         kd_net *net = made ? load_distilled(s, &x, result) : train_distilled(s, e, &x, result);
         good = net ? speech_test(s, net, d->tested, result) : study_diverged(result);
         kd_net_destroy(net);
-        good = finish(s, what, result, good);
+        good = study_keep(s, good, what, result);
         if (good) {
             study_forget(s, x.what);
         }

@@ -14,6 +14,8 @@ PAPER_4 = {0: "350,037; 0; 0.0 %", 1: "141,993; +1,421; +3.4 %", 2: "67,161; +1,
            6: "10,682; +362; +11.3 %", 7: "7,376; +232; +12.8 %", 8: "4,703; +182; +13.6 %",
            9: "4,706; +208; +16.6 %", 10: "9,082 (10 or more); +324; +14.1 %"}
 CLUSTERS = "clusters"
+CONTROLS = ("generalist trained on", "random groups", "dustbins not corrected",
+            "full softmax, soft targets elsewhere", "ensemble of generalists")
 # Student's t for 95 %, by degrees of freedom: the 0.975 quantile.
 STUDENT = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179,
            2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086)
@@ -70,10 +72,9 @@ def paired(group):
 
 
 def of_row(section, row):
-    """The group of this row that has most seeds; of several plans the one that was best."""
+    """The group of this row that has most seeds, the first of equals."""
     groups = [group for group in section.groups if group.row == row and group.ended()]
-    return max(groups, default=None, key=lambda group: (len(group.ended()), "errors" in next(
-        iter(group.ended().values())) and mean(rates(group))))
+    return max(groups, key=lambda group: len(group.ended()), default=None)
 
 
 def table_3(section):
@@ -93,13 +94,10 @@ def table_3(section):
 
 
 def compared(section):
-    """Specialists against each control, seed by seed."""
+    """Specialists against each control, by each of its plans, seed by seed."""
     own = of_row(section, "with specialists")
-    parts = [(row, gain(own, other)) for row, other in
-             ((row, of_row(section, row)) for row in
-              ("generalist trained on", "random groups", "dustbins not corrected",
-               "full softmax, soft targets elsewhere", "ensemble of generalists"))
-             if own and other]
+    parts = [(label(section, other, row), gain(own, other)) for row in CONTROLS
+             for other in section.groups if own and other.row == row and other.ended()]
     said = "; ".join(f"{row} {points}" for row, points in parts if points)
     back, alone = (of_row(section, row) for row in
                    ("distilled from all", "distilled from the generalist"))

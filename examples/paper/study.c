@@ -143,18 +143,26 @@ static void describe_processor(cJSON *result)
     }
 }
 
+/* Where a result comes from, unless it says so already. */
+static void describe_origin(const study *s, cJSON *result)
+{
+    if (!cJSON_HasObjectItem(result, "commit")) {
+        cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
+        cJSON_AddStringToObject(result, "commit", COMMIT);
+        describe_processor(result);
+    }
+}
+
 static void describe_training(const study *s, const trained *done, cJSON *result)
 {
     cJSON_AddNumberToObject(result, "seconds", done->seconds);
-    cJSON_AddNumberToObject(result, "threads", (double)s->o.threads);
     if (done->diverged > 0) {
         cJSON_AddNumberToObject(result, "diverged", (double)done->diverged);
         cJSON_AddNumberToObject(result, "cases", (double)s->test.n);
     } else {
         cJSON_AddNumberToObject(result, "tflop", done->flop * 1e-12);
     }
-    cJSON_AddStringToObject(result, "commit", COMMIT);
-    describe_processor(result);
+    describe_origin(s, result);
 }
 
 bool study_diverged(const cJSON *result)
@@ -277,7 +285,18 @@ bool study_untaught(study *s, cJSON *what, const cJSON *learned)
     cJSON *result = cJSON_CreateObject();
     study_copy(learned, names, result);
     cJSON_AddStringToObject(result, "diverged_net", "teacher");
-    return runs_add(&s->runs, what, result);
+    return study_keep(s, true, what, result);
+}
+
+bool study_keep(study *s, bool good, cJSON *what, cJSON *result)
+{
+    if (good) {
+        describe_origin(s, result);
+        return runs_add(&s->runs, what, result);
+    }
+    cJSON_Delete(what);
+    cJSON_Delete(result);
+    return false;
 }
 
 bool study_run(study *s, cJSON *what, const student *of)
@@ -287,14 +306,9 @@ bool study_run(study *s, cJSON *what, const student *of)
     kd_net *net = study_train(s, what, of->seed, of->plan, of->data, of->teacher, result);
     bool good = net ? measure(s, net, result, of->user) : study_diverged(result);
     kd_net_destroy(net);
-    if (good) { /* in this order, so that a training is never lost */
-        good = runs_add(&s->runs, what, result);
-        if (good) {
-            study_forget(s, what);
-        }
-        return good;
+    good = study_keep(s, good, what, result);
+    if (good) { /* not before, so that a training is never lost */
+        study_forget(s, what);
     }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return false;
+    return good;
 }

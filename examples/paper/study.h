@@ -113,6 +113,12 @@ const cJSON *study_done(study *s, cJSON *what);
 bool study_diverged(const cJSON *result);
 
 /**
+ * Writes a run down if it is good, with the commit, the processor and the number of threads unless
+ * `result` has them. Takes both. False if it is not good, or after a message.
+ */
+bool study_keep(study *s, bool good, cJSON *what, cJSON *result);
+
+/**
  * Writes down the run that `what` describes, which it takes, as one that could not be made: the
  * teacher diverged, as `learned` says, which study_teacher wrote. False after a message.
  */

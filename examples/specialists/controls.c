@@ -72,7 +72,7 @@ static bool trained_on(trial *r)
     }
     free(z);
     kd_net_destroy(net);
-    return trial_keep(r, z != NULL, what, result);
+    return study_keep(r->s, z != NULL, what, result);
 }
 
 /* The mean of what several generalists say, this one among them. */
@@ -103,7 +103,7 @@ static bool ensemble(trial *r)
         scores_write(trial_scores(r, sum), result);
     }
     free(sum);
-    return trial_keep(r, good, what, result);
+    return study_keep(r->s, good, what, result);
 }
 
 bool controls_run(trial *r)

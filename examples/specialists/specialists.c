@@ -85,7 +85,7 @@ static bool clusters(trial *r)
         cJSON_AddItemToArray(all, set);
     }
     cJSON_AddNumberToObject(result, "cases", (double)r->s->test.n);
-    return trial_keep(r, true, what, result);
+    return study_keep(r->s, true, what, result);
 }
 
 /* ---- specialists ---- */
@@ -162,7 +162,7 @@ static bool distil(trial *r, const char *row, bool with_specialists)
     kd_net_destroy(net);
     kd_teacher_destroy(teacher);
     free(said);
-    return trial_keep(r, good, what, result);
+    return study_keep(r->s, good, what, result);
 }
 
 static bool one(study *s, uint64_t seed)

@@ -20,16 +20,6 @@ cJSON *trial_describe(const trial *r, const char *row, const plan *p)
     return what;
 }
 
-bool trial_keep(trial *r, bool good, cJSON *what, cJSON *result)
-{
-    if (good) {
-        return runs_add(&r->s->runs, what, result);
-    }
-    cJSON_Delete(what);
-    cJSON_Delete(result);
-    return false;
-}
-
 bool trial_has(trial *r, const char *row)
 {
     cJSON *what = trial_describe(r, row, &r->s->o.alone);
@@ -56,7 +46,7 @@ bool trial_open(trial *r)
     if (good) {
         scores_write(trial_scores(r, r->base), result);
     }
-    return trial_keep(r, good, what, result);
+    return study_keep(r->s, good, what, result);
 }
 
 void trial_close(trial *r)
@@ -99,5 +89,5 @@ bool trial_ask(trial *r, panel *p, size_t best, const char *row, bool details)
         good = p->each == r->s->test.classes || examine(r->generalist, p, &r->s->test, result);
     }
     free(q);
-    return trial_keep(r, good, what, result);
+    return study_keep(r->s, good, what, result);
 }

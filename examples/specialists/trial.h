@@ -47,7 +47,4 @@ cJSON *trial_describe(const trial *r, const char *row, const plan *p);
 /** Whether the row of that name, made by the specialists' plan, is there already. */
 bool trial_has(trial *r, const char *row);
 
-/** Keeps a row, or drops it if it is not good, which it returns. Takes both. */
-bool trial_keep(trial *r, bool good, cJSON *what, cJSON *result);
-
 #endif

@@ -38,6 +38,7 @@ def check(study):
         assert 0 < base["conditional_cases"] < base["cases"]
         for row in ROWS:
             result = runs[row, seed]["result"]
+            assert result["commit"] and result["threads"] and "processor" in result, row
             assert result["cases"] == base["cases"], row
             if row == "clusters":
                 sets = result["sets"]
