@@ -20,7 +20,10 @@ CLASSES = 10
 
 
 def read(path, magic, header):
-    data = gzip.decompress(path.read_bytes())
+    try:
+        data = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError) as error:
+        raise SystemExit(f"letters.py: {path}: {error}") from error
     found = struct.unpack(f">{header}I", data[:4 * header])
     if found[0] != magic or (header == 4 and found[2:] != (SIDE, SIDE)):
         raise SystemExit(f"letters.py: {path}: not the file that is expected")

@@ -91,7 +91,7 @@ def main():
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folder", type=pathlib.Path, metavar="FOLDER")
     p.add_argument("--pictures", action="store_true",
-                   help="draw learning.svg, temperature.svg and shares.svg into FOLDER, by gnuplot")
+                   help="draw what there are results for into FOLDER, by gnuplot")
     p.add_argument("--write", type=pathlib.Path, metavar="PAGE", help="put the tables into a page")
     p.add_argument("--check", type=pathlib.Path, metavar="PAGE",
                    help="end with 1 and name the tables of a page that are not up to date")
