@@ -45,18 +45,21 @@ def official(sections):
             if speech_tables.is_beside_papers(pool) and pool.first().split == "official"]
 
 
+def most_seeds(words, paper, found):
+    """The row of the plan that most seeds were run with, the first of equals."""
+    text, compared = max(found, key=lambda one: len(one[1].seeds))
+    return [words, paper, text, str(len(compared.seeds))]
+
+
 def on_speech(speech, regularise):
-    for pool in official(speech):
-        for worst, best, net in speech_tables.triples(pool):
-            kept, compared = speech_tables.kept(worst, best, net)
-            if compared:
-                yield [KEPT, "86 %", kept, str(len(compared.seeds))]
-    for pool in official(regularise):
-        for hard in pool.of("hard, stopped early, 3 %"):
-            for soft in pool.of("soft, 3 %"):
-                closed, compared = speech_tables.closed(pool, hard, soft)
-                if compared:
-                    yield [CLOSED, "87 %", closed, str(len(compared.seeds))]
+    kept = [speech_tables.kept(*triple) for pool in official(speech)
+            for triple in speech_tables.triples(pool)]
+    closed = [speech_tables.closed(pool, hard, soft) for pool in official(regularise)
+              for hard in pool.of("hard, stopped early, 3 %") for soft in pool.of("soft, 3 %")]
+    for words, paper, found in ((KEPT, "86 %", kept), (CLOSED, "87 %", closed)):
+        found = [one for one in found if one[1]]
+        if found:
+            yield most_seeds(words, paper, found)
 
 
 def points(gains):
