@@ -393,7 +393,6 @@ bool options_read(options *o, const program *about, int argc, char **argv, int *
                 return false;
             }
             if (found == '?') { /* getopt_long has said what is wrong */
-                fprintf(stderr, "%s --help names the options\n", about->name);
                 return false;
             }
             o->holdout = o->holdout || found == 'o';
