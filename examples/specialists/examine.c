@@ -28,15 +28,6 @@ static void count(tally *t, answer a, bool own)
     t->errors += own && !a.tells_it;
 }
 
-static size_t largest(const float *values, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) {
-        best = values[i] > values[best] ? i : best;
-    }
-    return best;
-}
-
 /* From all classes' probabilities. */
 static answer of_generalist(const uint32_t *classes, size_t n, const float *p, size_t label)
 {
@@ -53,7 +44,7 @@ static answer of_generalist(const uint32_t *classes, size_t n, const float *p, s
 /* From its own; its classes are in the order of its outputs, the dustbin behind them. */
 static answer of_specialist(const uint32_t *classes, size_t n, const float *p, size_t label)
 {
-    return (answer){1.0 - (double)p[n], classes[largest(p, n)] == label};
+    return (answer){1.0 - (double)p[n], classes[panel_largest(p, n)] == label};
 }
 
 static bool is_in(const uint32_t *classes, size_t n, size_t class)
@@ -102,7 +93,7 @@ bool examine(kd_net *generalist, const panel *p, const case_set *data, cJSON *re
             const float *row = all + i * data->classes;
             size_t label = (size_t)labels[i];
             bool is_own = is_in(classes, p->each, label);
-            if (!is_in(classes, p->each, largest(row, data->classes))) {
+            if (!is_in(classes, p->each, panel_largest(row, data->classes))) {
                 continue;
             }
             pairs++;

@@ -293,7 +293,7 @@ static bool ask_dustbins(kd_net *generalist, panel *p, size_t best, const case_s
     return good;
 }
 
-static size_t largest(const float *values, size_t n)
+size_t panel_largest(const float *values, size_t n)
 {
     size_t best = 0;
     for (size_t i = 1; i < n; i++) {
@@ -312,7 +312,7 @@ static bool ask_full(kd_net *generalist, panel *p, const case_set *data, float *
     bool good = (z && active && first) || say("specialists", "out of memory");
     good = good && kd_softmax(z, data->n, k, 0, 1.0f, out, 0, NULL) == KD_OK;
     for (size_t row = 0; good && row < data->n; row++) {
-        first[row] = largest(out + row * k, k);
+        first[row] = panel_largest(out + row * k, k);
     }
     for (size_t i = 0; good && i < p->m; i++) {
         free(z);

@@ -53,6 +53,9 @@ size_t panel_cover(const panel *p, size_t class);
  */
 float *panel_ask(kd_net *generalist, panel *p, size_t best, const case_set *data);
 
+/** Where the largest of n >= 1 values is, the first of equals. */
+size_t panel_largest(const float *values, size_t n);
+
 /** Frees it. */
 void panel_close(panel *p);
 

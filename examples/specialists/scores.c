@@ -2,15 +2,6 @@
 /* What comes of answers: errors, paired counts, and who gained. */
 #include "scores.h"
 
-static size_t largest(const float *values, size_t n)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < n; i++) {
-        best = values[i] > values[best] ? i : best;
-    }
-    return best;
-}
-
 /* The largest of those that a specialist knows. */
 static size_t largest_known(const panel *p, const float *values, size_t n)
 {
@@ -34,8 +25,8 @@ void scores_write(scores s, cJSON *result)
     for (size_t i = 0; i < s.n; i++) {
         const float *row = s.given + i * k;
         size_t label = (size_t)s.labels[i];
-        bool right = largest(row, k) == label;
-        bool before = largest(s.base + i * k, k) == label;
+        bool right = panel_largest(row, k) == label;
+        bool before = panel_largest(s.base + i * k, k) == label;
         errors += !right;
         won += right && !before;
         lost += before && !right;
@@ -61,8 +52,8 @@ void scores_write_cover(scores s, cJSON *result)
         size_t label = (size_t)s.labels[i];
         size_t cover = panel_cover(s.panel, label);
         cases[cover]++;
-        before[cover] += largest(s.base + i * k, k) == label;
-        after[cover] += largest(s.given + i * k, k) == label;
+        before[cover] += panel_largest(s.base + i * k, k) == label;
+        after[cover] += panel_largest(s.given + i * k, k) == label;
     }
     cJSON *rows = cJSON_AddArrayToObject(result, "covered");
     for (size_t n = 0; n <= PANEL_MOST; n++) {
