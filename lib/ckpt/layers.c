@@ -82,21 +82,30 @@ static kd_status get_node(kd_net *net, const char *text, size_t length, kd_error
     return status ? kdi_base_fail(error, status, 0, "%s", kd_net_error(net)) : KD_OK;
 }
 
+/* Of the first node's text. strstr may look for the end of all of it, once for each node. */
+static size_t node_length(const char *word)
+{
+    size_t n = 0;
+    while (word[n] && !(word[n] == ';' && word[n + 1] == ' ')) {
+        n++;
+    }
+    return n;
+}
+
 kd_status kdi_ckpt_get_layers(kd_net *net, const char *word, kd_error *error)
 {
     kd_status status = KD_OK;
     while (status == KD_OK) {
-        const char *end = strstr(word, "; ");
-        size_t length = end ? (size_t)(end - word) : strlen(word);
+        size_t length = node_length(word);
         if (kdi_net_nodes(net) == KDI_CKPT_NODES) {
             return kdi_base_fail(error, KD_ERR_TOO_LARGE, 0, "kd.layers has more than %z layers",
                                  (size_t)KDI_CKPT_NODES);
         }
         status = get_node(net, word, length, error);
-        if (!end) {
+        if (!word[length]) {
             return status;
         }
-        word = end + 2;
+        word += length + 2;
     }
     return status;
 }

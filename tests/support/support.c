@@ -9,6 +9,22 @@
 
 #include <stdlib.h>
 
+/* ---- time ---- */
+
+bool support_again(support_limit *limit)
+{
+    enum { MOST = 20 };
+    double took = (double)(clock() - limit->begin) / CLOCKS_PER_SEC;
+    if (took < SUPPORT_SLOW * limit->seconds) {
+        return false;
+    }
+    if (++limit->slow == MOST) {
+        fail_msg("%g s of processor time, not %g", took, SUPPORT_SLOW * limit->seconds);
+    }
+    limit->begin = clock();
+    return true;
+}
+
 /* ---- numbers ---- */
 
 uint64_t support_next(uint64_t *state)

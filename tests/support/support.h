@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -33,6 +34,25 @@
 #ifndef SUPPORT_SLOW
 #define SUPPORT_SLOW 1
 #endif
+
+/* ---- time: for what a hostile input must not make slow ---- */
+
+/*
+ * Work must be done within `seconds` of processor time, or SUPPORT_SLOW times that:
+ *
+ *     support_limit limit = {.seconds = 0.05, .begin = clock()};
+ *     do { work } while (support_again(&limit));
+ *
+ * A busy machine can make any work slow, but not each time: what was slow is done again, and the
+ * test fails if it never was fast enough.
+ */
+typedef struct support_limit {
+    double seconds;
+    clock_t begin;
+    int slow; /* how often it was */
+} support_limit;
+
+bool support_again(support_limit *limit);
 
 /* ---- numbers: splitmix64, so every run sees the same ones; any start is a good seed ---- */
 
