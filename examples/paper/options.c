@@ -2,14 +2,13 @@
 /* The command line. The plans are what holds if no option says otherwise. */
 #include "options.h"
 
+#include "arguments.h"
+#include "plans.h"
 #include "say.h"
 #include "study.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <kd/context.h>
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,8 +21,10 @@ static const char common_help[] =
     "it\n"
     "                     was (default paper-work)\n"
     "  --teacher F=V,...  changes fields of the plan by which teachers are trained,\n"
-    "  --alone F=V,...    nets with labels alone, and\n"
-    "  --distilled F=V,.. nets with soft targets; the plans stand below. Fields are";
+    "%s"
+    "  --distilled F=V,.. and nets with soft targets; the plans stand below. Fields are";
+
+static const char alone_help[] = "  --alone F=V,...    nets with labels alone,\n";
 
 static const char more_help[] =
     "\n"
@@ -64,178 +65,26 @@ static const plan distilled_plan = {.layers = 2,
                                     .soft_weight = 1.0f,
                                     .hard_weight = 0.1f};
 
-/* ---- fields of plans ---- */
-
-/* Points to one field; exactly one of the three is not NULL. */
-typedef struct field {
-    const char *name;
-    double low, high;
-    size_t *size;
-    float *number;
-    int *whole;
-} field;
-
-enum { FIELDS = 13 };
-
-static void fields_of(plan *p, field out[FIELDS])
-{
-    const field all[FIELDS] = {
-        {"layers", 1, 100, &p->layers, NULL, NULL},
-        {"hidden", 1, 100000, &p->hidden, NULL, NULL},
-        {"epochs", 1, 100000, &p->epochs, NULL, NULL},
-        {"batch", 1, 1000000, &p->batch, NULL, NULL},
-        {"rate", 1e-9, 100, NULL, &p->rate, NULL},
-        {"momentum", 0, 0.9999, NULL, &p->momentum, NULL},
-        {"input_dropout", 0, 0.99, NULL, &p->input_dropout, NULL},
-        {"hidden_dropout", 0, 0.99, NULL, &p->hidden_dropout, NULL},
-        {"max_norm", 0, 1e6, NULL, &p->max_norm, NULL},
-        {"jitter", 0, 14, NULL, NULL, &p->jitter},
-        {"temperature", 1e-3, 1e6, NULL, &p->temperature, NULL},
-        {"soft_weight", 0, 1e6, NULL, &p->soft_weight, NULL},
-        {"hard_weight", 0, 1e6, NULL, &p->hard_weight, NULL},
-    };
-    memcpy(out, all, sizeof all);
-}
-
-const char *plan_field(const plan *p, size_t i, double *out_value)
-{
-    plan copy = *p;
-    field fields[FIELDS];
-    if (i >= FIELDS) {
-        return NULL;
-    }
-    fields_of(&copy, fields);
-    const field *f = &fields[i];
-    *out_value = f->size ? (double)*f->size : f->number ? (double)*f->number : (double)*f->whole;
-    return f->name;
-}
-
-/* ---- words ---- */
-
-static bool bad(const char *option, const char *text, const char *rule)
-{
-    fprintf(stderr, "%s: --%s %s: %s\n", say_program, option, text, rule);
-    return false;
-}
-
-/* The number that `text` begins with, up to `end` (NULL: all of it). */
-static bool read_number(const char *option, const char *text, const char *end, double low,
-                        double high, bool whole, double *out)
-{
-    char *stop;
-    char rule[80];
-    *out = strtod(text, &stop);
-    bool good = stop != text && (end ? stop == end : *stop == '\0') && *out >= low && *out <= high;
-    good = good && (!whole || *out == floor(*out));
-    snprintf(rule, sizeof rule, "not a %snumber from %g to %g", whole ? "whole " : "", low, high);
-    return good || bad(option, text, rule);
-}
-
-/* Whether a field may be set: not if it would be set again, or would change nothing. */
-static bool may_set(const options *o, const char *option, const char *at, const field *f)
-{
-    static const char *const soft[] = {"temperature", "soft_weight", "hard_weight", NULL};
-    bool is_soft = strcmp(option, "distilled") == 0;
-    for (size_t i = 0; !is_soft && soft[i]; i++) {
-        if (strcmp(f->name, soft[i]) == 0) {
-            return bad(option, at, "of no meaning without a teacher");
-        }
-    }
-    for (size_t i = 0; strcmp(option, "teacher") != 0 && o->swept && o->swept[i]; i++) {
-        if (strcmp(f->name, o->swept[i]) == 0) {
-            return bad(option, at, "this program sets that itself; it has an option of its own");
-        }
-    }
-    return true;
-}
-
-/* FIELD=VALUE,FIELD=VALUE... */
-static bool read_plan(const options *o, const char *option, const char *text, plan *p)
-{
-    field fields[FIELDS];
-    fields_of(p, fields);
-    for (const char *at = text; at;) {
-        const char *comma = strchr(at, ',');
-        const char *equals = strchr(at, '=');
-        const field *f = NULL;
-        for (size_t i = 0; equals && i < FIELDS; i++) {
-            size_t length = strlen(fields[i].name);
-            if ((size_t)(equals - at) == length && strncmp(at, fields[i].name, length) == 0) {
-                f = &fields[i];
-            }
-        }
-        double value;
-        if (!f) {
-            return bad(option, at, "not FIELD=VALUE; --help names the fields");
-        }
-        if (!may_set(o, option, at, f)) {
-            return false;
-        }
-        if (!read_number(option, equals + 1, comma, f->low, f->high, !f->number, &value)) {
-            return false;
-        }
-        if (f->size) {
-            *f->size = (size_t)value;
-        } else if (f->number) {
-            *f->number = (float)value;
-        } else {
-            *f->whole = (int)value;
-        }
-        at = comma ? comma + 1 : NULL;
-    }
-    return true;
-}
-
 static bool read_list(const list_option *l, const char *text)
 {
     number_list read = {0};
-    for (const char *at = text; at; read.n++) {
-        const char *comma = strchr(at, ',');
+    for (bool more = true; more; read.n++) {
+        size_t length = strcspn(text, ",");
         if (read.n == (l->single ? 1 : OPTIONS_MOST)) {
-            return bad(l->name, text, "too many numbers");
+            return argument_refuse(l->name, text, strlen(text), "too many numbers");
         }
-        if (!read_number(l->name, at, comma, l->low, l->high, l->whole, &read.value[read.n])) {
+        if (!argument_number(l->name, text, length, 0, l->low, l->high, l->whole,
+                             &read.value[read.n])) {
             return false;
         }
-        at = comma ? comma + 1 : NULL;
+        more = text[length] != '\0';
+        text += length + 1;
     }
     *l->list = read;
     return true;
 }
 
 /* ---- the command line ---- */
-
-/* The names of all fields, in lines that stand below each other. */
-static void print_fields(void)
-{
-    double value;
-    const char *name;
-    size_t column = 77;
-    for (size_t i = 0; (name = plan_field(&teacher_plan, i, &value)) != NULL; i++) {
-        size_t length = strlen(name) + 2;
-        bool fits = column + length < 100;
-        printf(i == 0 ? " %s" : fits ? ", %s" : ",\n                     %s", name);
-        column = fits ? column + length : 21 + length;
-    }
-}
-
-/* One plan, as an option would say it, without what is 0. */
-static void print_plan(const char *name, const plan *p)
-{
-    double value;
-    const char *what;
-    size_t column = (size_t)printf("  --%-9s ", name);
-    for (size_t i = 0, n = 0; (what = plan_field(p, i, &value)) != NULL; i++) {
-        char text[60];
-        size_t length = (size_t)snprintf(text, sizeof text, "%s=%g", what, value);
-        bool fits = column + length + 1 < 100;
-        if (value != 0.0) {
-            printf(n++ == 0 ? "%s" : fits ? ",%s" : ",\n              %s", text);
-            column = (fits ? column : 14) + length + 1;
-        }
-    }
-    putchar('\n');
-}
 
 static void make_small(options *o)
 {
@@ -275,13 +124,15 @@ static void print_help(const options *o, const program *about)
         puts(t->help);
     }
     fputs(about->data ? about->data->help : study_images.help, stdout);
-    printf(common_help, about->seeds, about->name);
-    print_fields();
+    printf(common_help, about->seeds, about->name, about->taught_only ? "" : alone_help);
+    plan_print_fields();
     fputs(more_help, stdout);
     puts("\nPlans that hold if no option says otherwise; fields that are not named are 0:\n");
-    print_plan("teacher", &o->teacher);
-    print_plan("alone", &o->alone);
-    print_plan("distilled", &o->distilled);
+    plan_print("teacher", &o->teacher);
+    if (!about->taught_only) {
+        plan_print("alone", &o->alone);
+    }
+    plan_print("distilled", &o->distilled);
 }
 
 static bool read_option(options *o, const char *name, const char *value)
@@ -299,42 +150,43 @@ static bool read_option(options *o, const char *name, const char *value)
             return true;
         }
     }
-    if (strcmp(name, "teacher") == 0) {
-        return read_plan(o, name, value, &o->teacher);
+    const struct {
+        plan_kind kind;
+        plan *plan;
+    } plans[] = {{{"teacher", false, NULL}, &o->teacher},
+                 {{"alone", false, o->swept}, &o->alone},
+                 {{"distilled", true, o->swept}, &o->distilled}};
+    for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
+        if (strcmp(name, plans[i].kind.option) == 0) {
+            return plan_read(&plans[i].kind, value, plans[i].plan);
+        }
     }
-    if (strcmp(name, "alone") == 0) {
-        return read_plan(o, name, value, &o->alone);
-    }
-    if (strcmp(name, "distilled") == 0) {
-        return read_plan(o, name, value, &o->distilled);
-    }
-    if (strcmp(name, "seed") == 0) {
-        bool good = read_number(name, value, NULL, 0, most, true, &number);
-        o->seed = (uint64_t)number;
-        return good;
-    }
-    if (strcmp(name, "seeds") == 0) {
-        bool good = read_number(name, value, NULL, 1, 1000, true, &number);
-        o->seeds = (size_t)number;
-        return good;
-    }
-    if (strcmp(name, "threads") == 0) {
-        bool good = read_number(name, value, NULL, 1, KD_MAX_THREADS, true, &number);
-        o->threads = (int32_t)number;
-        return good;
+    const struct {
+        const char *name;
+        double low, high;
+    } numbers[] = {{"seed", 0, most}, {"seeds", 1, 1000}, {"threads", 1, KD_MAX_THREADS}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (strcmp(name, numbers[i].name) == 0) {
+            bool good = argument_number(name, value, strlen(value), 0, numbers[i].low,
+                                        numbers[i].high, true, &number);
+            o->seed = i == 0 ? (uint64_t)number : o->seed;
+            o->seeds = i == 1 ? (size_t)number : o->seeds;
+            o->threads = i == 2 ? (int32_t)number : o->threads;
+            return good;
+        }
     }
     const char **text = strcmp(name, "data") == 0   ? &o->data
                         : strcmp(name, "json") == 0 ? &o->json
                                                     : &o->work;
     *text = value;
-    return true;
+    return *value || argument_refuse(name, value, 0, "an empty name");
 }
 
 /* All long options: the common ones, and those of the program. */
 static void list_options(const program *about, struct option out[32])
 {
-    static const char *const with_value[] = {"data",    "json",  "work",      "seed",   "seeds",
-                                             "teacher", "alone", "distilled", "threads"};
+    static const char *const with_value[] = {"data",    "json",      "work",    "seed", "seeds",
+                                             "teacher", "distilled", "threads", "alone"};
     static const struct option others[] = {{"holdout", no_argument, NULL, 'o'},
                                            {"smoke", no_argument, NULL, 'm'},
                                            {"help", no_argument, NULL, 'h'},
@@ -346,7 +198,8 @@ static void list_options(const program *about, struct option out[32])
     for (const text_option *t = about->texts; t && t->name && n < 16; t++) {
         out[n++] = (struct option){t->name, required_argument, NULL, 'v'};
     }
-    for (size_t i = 0; i < sizeof with_value / sizeof *with_value; i++) {
+    size_t used = sizeof with_value / sizeof *with_value - about->taught_only;
+    for (size_t i = 0; i < used; i++) {
         out[n++] = (struct option){with_value[i], required_argument, NULL, 'v'};
     }
     memcpy(out + n, others, sizeof others);

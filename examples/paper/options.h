@@ -63,6 +63,7 @@ typedef struct program {
     const list_option *lists;      /**< Ends with a row of zeros; or NULL. */
     const text_option *texts;      /**< Likewise. */
     const char *const *swept;      /**< Fields of plans that it sets itself, to a NULL; or NULL. */
+    bool taught_only;              /**< It trains no net with labels alone: no --alone. */
     void (*adjust)(options *o);    /**< Changes what holds if no option says otherwise; or NULL. */
     void (*make_small)(void);      /**< Makes its lists small for --smoke; or NULL. */
     const struct study_data *data; /**< What it learns from (study.h); NULL: images. */
@@ -70,8 +71,5 @@ typedef struct program {
 
 /** Reads the command line. False: stop with *out_exit_code (0 after --help). */
 bool options_read(options *o, const program *about, int argc, char **argv, int *out_exit_code);
-
-/** A field of a plan by number, 0 and up: its name and value; NULL behind the last one. */
-const char *plan_field(const plan *p, size_t i, double *out_value);
 
 #endif

@@ -152,6 +152,7 @@ int main(int argc, char **argv)
             "mean of several (Hinton, Vinyals, Dean 2015, section 2), and counts test errors.\n",
         .seeds = 3,
         .lists = lists,
+        .taught_only = true,
         .adjust = adjust};
     static const char *const keys[] = {"errors"};
     static const kd_mean_kind arithmetic = KD_MEAN_ARITHMETIC, geometric = KD_MEAN_GEOMETRIC;

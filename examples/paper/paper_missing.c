@@ -161,6 +161,7 @@ int main(int argc, char **argv)
             "Dean 2015, section 3).\n",
         .seeds = 3,
         .lists = lists,
+        .taught_only = true,
         .adjust = adjust};
     static const char *const keys[] = {
         "errors_raw",    "missing_right_raw",    "errors_oracle", "missing_right_oracle",

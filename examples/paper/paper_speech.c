@@ -346,11 +346,12 @@ int main(int argc, char **argv)
         .help = "Trains acoustic models that differ in their seeds, the first of which is the\n"
                 "baseline, and distils one from their ensemble (Hinton, Vinyals, Dean 2015,\n"
                 "section 4); counts frames and words that they get right. --teacher is for these\n"
-                "models, --distilled for the one that is taught, --alone for none.\n",
+                "models, --distilled for the one that is taught.\n",
         .seeds = 5,
         .lists = lists,
         .texts = speech_texts,
         .swept = swept,
+        .taught_only = true,
         .adjust = speech_plans,
         .data = &speech_data};
     static const char *const keys[] = {"frame_accuracy", "word_error_rate"};

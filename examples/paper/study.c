@@ -3,6 +3,7 @@
 #include "study.h"
 
 #include "commit.h"
+#include "plans.h"
 #include "recorded.h"
 #include "say.h"
 

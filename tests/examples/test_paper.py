@@ -30,6 +30,7 @@ PROGRAMS = {
                   "distilled from geometric mean"]),
 }
 ASKED = {"ensemble": ["arithmetic mean", "geometric mean"]}
+TAUGHT_ONLY = {"missing", "ensemble"}  # which train no nets with labels alone
 OPTIONS = {"data", "seed", "seeds", "json", "work", "teacher", "alone", "distilled", "holdout",
            "smoke", "threads", "help"}
 OWN = {"mnist": set(), "temperature": {"widths", "temperatures", "teacher-seed"},
@@ -214,7 +215,8 @@ def killed(programs, name, folder, more_kills):
     """Killed in the midst of a training, and at any moment: nothing is lost, nothing differs."""
     plan = f"epochs={EPOCHS}"
     words = ["--widths", "20"] if name == "temperature" else []
-    words += ["--seeds", 1, "--threads", 1, "--teacher", plan, "--alone", plan, "--distilled", plan]
+    words += ["--seeds", 1, "--threads", 1, "--teacher", plan, "--distilled", plan]
+    words += [] if name in TAUGHT_ONLY else ["--alone", plan]
     whole = Study(programs, name, folder / "whole", *words)
     whole.folder.mkdir()
     begin = time.monotonic()
@@ -238,12 +240,16 @@ def bad_values(study):
     """Fields that are not, and values that can't be, which are the same for all programs."""
     for option in ("teacher", "alone", "distilled"):
         for words in ("colour=3", "epochs", "epochs=0", "epochs=2x", "epochs=1.5", "rate=nan",
-                      "hidden_dropout=1", "rate=0.1,colour=3", "", "epochs=2,"):
-            study.refuses(2, f"--{option}", f"--{option}", words)
+                      "hidden_dropout=1", "", "epochs="):
+            study.refuses(2, f"--{option} {words}: ", f"--{option}", words)
+        for words, culprit in (("rate=0.1,colour=3", "colour=3"), ("epochs=2,", ""),
+                               ("epochs=x,rate=1", "epochs=x"), ("epochs,rate=1", "epochs")):
+            study.refuses(2, f"--{option} {culprit}: ", f"--{option}", words)
         if option != "distilled":  # a temperature of what has no teacher
             study.refuses(2, "temperature=2", f"--{option}", "epochs=2,temperature=2")
-    for words in (("--seeds", 0), ("--seed", -1), ("--threads", 0), ("--threads", "many")):
-        study.refuses(2, words[0], *words)
+    for words in (("--seeds", 0), ("--seed", -1), ("--threads", 0), ("--threads", "many"),
+                  ("--seed", "1,2"), ("--json", ""), ("--work", ""), ("--data", "")):
+        study.refuses(2, " ".join(map(str, words)) + ": ", *words)
 
 
 def refusals(study):
@@ -252,6 +258,8 @@ def refusals(study):
     study.refuses(2, "stray", "stray")
     study.refuses(2, "--teacher", "--teacher", "colour=3")
     study.refuses(2, "--json", "--json")
+    if study.name in TAUGHT_ONLY:
+        study.refuses(2, "--alone", "--alone", "epochs=2")
     nowhere = study.folder / "nowhere"
     study.refuses(1, nowhere, "--data", nowhere)
     study.refuses(1, nowhere, "--work", nowhere / "work")
@@ -410,9 +418,13 @@ def classes_in_any_order(programs, folder):
     assert "0 of them made now" in study.good("--only", "8,7,8").stdout
 
 
+def options_of(name):
+    return (OPTIONS | OWN[name]) - ({"alone"} if name in TAUGHT_ONLY else set())
+
+
 def help_names_all(study):
     text = study.good("--help").stdout
-    assert set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE)) == OPTIONS | OWN[study.name]
+    assert set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE)) == options_of(study.name)
     fields = {field for run in study.runs().values() for field in run["what"]["plan"]}
     assert fields and not {f for f in fields if not re.search(rf"\b{f}\b", text)}, fields
     assert all(len(line) <= 100 for line in text.splitlines())

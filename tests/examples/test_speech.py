@@ -310,7 +310,7 @@ def check_help(program, folder, own):
     """All options, in lines that a terminal has room for."""
     text = program.run(folder, "--help").stdout
     names = set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE))
-    assert names == own | {"data", "seed", "seeds", "json", "work", "teacher", "alone", "distilled",
+    assert names == own | {"data", "seed", "seeds", "json", "work", "teacher", "distilled",
                            "holdout", "leave-out", "smoke", "threads", "help"}, names
     assert all(len(line) <= 100 for line in text.splitlines()), text
     # What is said of them begins in one column; a name that is too long has a line of its own.
@@ -354,7 +354,7 @@ def main():
             folder.mkdir()
             check_going_on(program, folder, check(program, folder))
         check_help(speech, pathlib.Path(name) / "help", {"members", "temperatures"})
-        check_help(regularise, pathlib.Path(name) / "help", {"shares", "longest"})
+        check_help(regularise, pathlib.Path(name) / "help", {"shares", "longest", "alone"})
         check_bad_files(speech, pathlib.Path(name))
         check_diverged(speech, regularise, pathlib.Path(name))
         check_early_stopping(regularise, pathlib.Path(name))
