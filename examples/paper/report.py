@@ -66,6 +66,8 @@ def contents(folder, page):
 
 def run(options):
     """The exit code."""
+    if not options.folder.is_dir():
+        raise results.Bad(f"{options.folder}: no such folder")
     if options.pictures:
         for path in pictures.pictures(options.folder):
             print(f"{path}: drawn")

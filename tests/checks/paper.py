@@ -231,6 +231,9 @@ def bad_files(report):
         report.refuses(str(path))
     path.unlink()
     report.due("no file", "## paper-mnist not run yet ## paper-temperature MNIST")
+    folder, report.folder = report.folder, report.folder / "nowhere"
+    report.refuses("nowhere: no such folder")
+    report.folder = folder
 
 
 def main():
