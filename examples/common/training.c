@@ -59,17 +59,6 @@ static bool open_loader(loader *l, const training *t)
     return good;
 }
 
-/* Biases are 0 at first. */
-static void scale_weights(kd_net *net, float factor)
-{
-    kd_param param = KD_PARAM_INIT;
-    for (size_t i = 0; kd_net_get_param(net, i, &param) == KD_OK; i++) {
-        for (size_t j = 0; j < param.rows * param.columns; j++) {
-            param.values[j] *= factor;
-        }
-    }
-}
-
 static kd_net *make_net(const training *t)
 {
     const plan *p = t->plan;
@@ -96,9 +85,6 @@ static kd_net *make_net(const training *t)
         say("net", kd_net_error(net));
         kd_net_destroy(net);
         return NULL;
-    }
-    if (p->first_weights > 0.0f) {
-        scale_weights(net, p->first_weights);
     }
     return net;
 }

@@ -20,9 +20,8 @@ typedef struct plan {
     float momentum; /**< Nesterov's. */
     float input_dropout;
     float hidden_dropout;
-    float first_weights; /**< A new net's are He's times this; 0 = times 1. */
-    float max_norm;      /**< Length of a hidden unit's incoming weights; 0 = no limit. */
-    int jitter;          /**< Of images; see cases.h. */
+    float max_norm; /**< Length of a hidden unit's incoming weights; 0 = no limit. */
+    int jitter;     /**< Of images; see cases.h. */
     size_t batch;
     float
         temperature; /**< Of the soft targets; of no meaning without a teacher, like the weights. */

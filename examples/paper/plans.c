@@ -16,7 +16,7 @@ typedef struct field {
     int *whole;
 } field;
 
-enum { FIELDS = 14 };
+enum { FIELDS = 13 };
 
 static void fields_of(plan *p, field out[FIELDS])
 {
@@ -29,7 +29,6 @@ static void fields_of(plan *p, field out[FIELDS])
         {"momentum", 0, 0.9999, NULL, &p->momentum, NULL},
         {"input_dropout", 0, 0.99, NULL, &p->input_dropout, NULL},
         {"hidden_dropout", 0, 0.99, NULL, &p->hidden_dropout, NULL},
-        {"first_weights", 0, 100, NULL, &p->first_weights, NULL},
         {"max_norm", 0, 1e6, NULL, &p->max_norm, NULL},
         {"jitter", 0, 14, NULL, NULL, &p->jitter},
         {"temperature", 1e-3, 1e6, NULL, &p->temperature, NULL},

@@ -60,9 +60,6 @@ static void add_plan(cJSON *to, const char *name, const plan *p)
     double value;
     for (size_t i = 0; (field = plan_field(p, i, &value)) != NULL; i++) {
         char text[40];
-        if (strcmp(field, "first_weights") == 0 && value == 0.0) {
-            continue; /* as in results from before there was this field */
-        }
         snprintf(text, sizeof text, "%.7g", value); /* 0.04, not the nearest float */
         cJSON_AddRawToObject(object, field, text);
     }

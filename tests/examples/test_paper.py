@@ -422,20 +422,6 @@ def options_of(name):
     return (OPTIONS | OWN[name]) - ({"alone"} if name in TAUGHT_ONLY else set())
 
 
-def first_weights(programs, folder):
-    """Times 1 are the same; smaller ones learn otherwise, and are another plan."""
-    study = Study(programs, "mnist", folder, "--seeds", 1)
-    study.good()
-    curves = {}
-    for factor in ("1", "0.2"):
-        study.good("--alone", f"first_weights={factor}")
-    for run in json.loads(study.json.read_text(encoding="utf-8"))["runs"]:
-        if run["what"]["row"] == "alone":
-            curves[run["what"]["plan"].get("first_weights")] = run["result"]["loss"]
-    assert set(curves) == {None, 1, 0.2}, curves
-    assert curves[None] == curves[1] and curves[1] != curves[0.2], curves
-
-
 def help_names_all(study):
     text = study.good("--help").stdout
     assert set(re.findall(r"^  --([\w-]+)", text, re.MULTILINE)) == options_of(study.name)
@@ -473,7 +459,6 @@ def main():
         own_data(programs, sub("data"))
         diverged(programs, sub("diverged"))
         classes_in_any_order(programs, sub("order"))
-        first_weights(programs, sub("weights"))
         for name in PROGRAMS:
             killed(programs, name, sub(f"killed-{name}"), 5 if name == "mnist" else 0)
     print("the programs of examples/paper do as they say")
