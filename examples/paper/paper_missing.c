@@ -24,8 +24,8 @@ static const list_option lists[] = {
     {0}};
 
 /*
- * A teacher that was trained for a short time: it is less sure of what it has seen, and so says more
- * of other classes. Soft targets only: labels would say that there is no 3.
+ * A teacher that was trained for a short time is less sure of what it has seen, and so says more of
+ * other classes. Soft targets only: labels would say that there is no 3.
  */
 static void adjust(options *o)
 {
