@@ -81,7 +81,7 @@ static void choose_plans(settings *s)
         chosen[i]->batch = 128;
         chosen[i]->temperature = s->temperature;
         chosen[i]->soft_weight = 1.0f;
-        chosen[i]->hard_weight = 0.1f;
+        chosen[i]->hard_weight = s->paper ? 8.0f : 0.1f;
     }
 }
 

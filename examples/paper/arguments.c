@@ -20,9 +20,12 @@ bool argument_number(const char *option, const char *text, size_t length, size_t
 {
     char *stop;
     char rule[80];
+    /* Not all that strtod knows: no blanks, no hexadecimal digits, no words. */
+    bool good = skip < length && strspn(text + skip, "0123456789.eE+-") >= length - skip;
     *out = strtod(text + skip, &stop);
-    bool good = skip < length && stop == text + length && *out >= low && *out <= high;
+    good = good && stop == text + length && *out >= low && *out <= high;
     good = good && (!whole || *out == floor(*out));
-    snprintf(rule, sizeof rule, "not a %snumber from %g to %g", whole ? "whole " : "", low, high);
+    snprintf(rule, sizeof rule, "not a %snumber from %.15g to %.15g", whole ? "whole " : "", low,
+             high);
     return good || argument_refuse(option, text, length, rule);
 }

@@ -67,17 +67,21 @@ static const plan distilled_plan = {.layers = 2,
 static bool read_list(const list_option *l, const char *text)
 {
     number_list read = {0};
+    size_t most = l->single ? 1 : OPTIONS_MOST;
+    const char *at = text;
     for (bool more = true; more; read.n++) {
-        size_t length = strcspn(text, ",");
-        if (read.n == (l->single ? 1 : OPTIONS_MOST)) {
-            return argument_refuse(l->name, text, strlen(text), "too many numbers");
+        size_t length = strcspn(at, ",");
+        if (read.n == most) {
+            char rule[40];
+            snprintf(rule, sizeof rule, "more than %zu number%s", most, most > 1 ? "s" : "");
+            return argument_refuse(l->name, text, strlen(text), rule);
         }
-        if (!argument_number(l->name, text, length, 0, l->low, l->high, l->whole,
+        if (!argument_number(l->name, at, length, 0, l->low, l->high, l->whole,
                              &read.value[read.n])) {
             return false;
         }
-        more = text[length] != '\0';
-        text += length + 1;
+        more = at[length] != '\0';
+        at += length + 1;
     }
     *l->list = read;
     return true;
@@ -146,14 +150,14 @@ static bool read_option(options *o, const char *name, const char *value)
     for (const text_option *t = o->texts; t && t->name; t++) {
         if (strcmp(name, t->name) == 0) {
             *t->text = value;
-            return true;
+            return *value || argument_refuse(name, value, 0, "an empty name");
         }
     }
     const struct {
         plan_kind kind;
         plan *plan;
     } plans[] = {{{"teacher", false, NULL}, &o->teacher},
-                 {{"alone", false, o->swept}, &o->alone},
+                 {{"alone", false, o->copied ? o->copied : o->swept}, &o->alone},
                  {{"distilled", true, o->swept}, &o->distilled}};
     for (size_t i = 0; i < sizeof plans / sizeof *plans; i++) {
         if (strcmp(name, plans[i].kind.option) == 0) {
@@ -186,6 +190,7 @@ static void list_options(const program *about, struct option out[32])
 {
     static const char *const with_value[] = {"data",    "json",      "work",    "seed", "seeds",
                                              "teacher", "distilled", "threads", "alone"};
+    enum { WITHOUT_ALONE = sizeof with_value / sizeof *with_value - 1 }; /* it is the last */
     static const struct option others[] = {{"holdout", no_argument, NULL, 'o'},
                                            {"smoke", no_argument, NULL, 'm'},
                                            {"help", no_argument, NULL, 'h'},
@@ -197,8 +202,7 @@ static void list_options(const program *about, struct option out[32])
     for (const text_option *t = about->texts; t && t->name && n < 16; t++) {
         out[n++] = (struct option){t->name, required_argument, NULL, 'v'};
     }
-    size_t used = sizeof with_value / sizeof *with_value - about->taught_only;
-    for (size_t i = 0; i < used; i++) {
+    for (size_t i = 0; i < (size_t)WITHOUT_ALONE + !about->taught_only; i++) {
         out[n++] = (struct option){with_value[i], required_argument, NULL, 'v'};
     }
     memcpy(out + n, others, sizeof others);
@@ -221,7 +225,8 @@ static void defaults(options *o, const program *about)
                    .distilled = distilled_plan,
                    .lists = about->lists,
                    .texts = about->texts,
-                   .swept = about->swept};
+                   .swept = about->swept,
+                   .copied = about->copied};
     if (about->adjust) {
         about->adjust(o);
     }

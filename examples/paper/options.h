@@ -50,7 +50,7 @@ typedef struct options {
     plan teacher, alone, distilled;
     const list_option *lists;
     const text_option *texts;
-    const char *const *swept;
+    const char *const *swept, *const *copied;
 } options;
 
 struct study_data;
@@ -63,6 +63,7 @@ typedef struct program {
     const list_option *lists;      /**< Ends with a row of zeros; or NULL. */
     const text_option *texts;      /**< Likewise. */
     const char *const *swept;      /**< Fields of plans that it sets itself, to a NULL; or NULL. */
+    const char *const *copied;     /**< Likewise, of --alone: they are the teacher's. */
     bool taught_only;              /**< It trains no net with labels alone: no --alone. */
     void (*adjust)(options *o);    /**< Changes what holds if no option says otherwise; or NULL. */
     void (*make_small)(void);      /**< Makes its lists small for --smoke; or NULL. */

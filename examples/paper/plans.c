@@ -72,32 +72,42 @@ static const field *find(const plan_kind *kind, const field fields[FIELDS], cons
     }
     for (size_t i = 0; found && kind->swept && kind->swept[i]; i++) {
         if (strcmp(found->name, kind->swept[i]) == 0) {
-            wrong = "this program sets that itself; it has an option of its own";
+            wrong = "this program sets that itself";
         }
     }
     return wrong ? (argument_refuse(kind->option, text, length, wrong), NULL) : found;
+}
+
+static void set(const field *f, double value)
+{
+    if (f->size) {
+        *f->size = (size_t)value;
+    } else if (f->number) {
+        *f->number = (float)value;
+    } else {
+        *f->whole = (int)value;
+    }
 }
 
 bool plan_read(const plan_kind *kind, const char *text, plan *p)
 {
     field fields[FIELDS];
     fields_of(p, fields);
+    bool given[FIELDS] = {false};
     for (bool more = true; more;) {
         size_t length = strcspn(text, ",");
         size_t name = strcspn(text, "=,");
         double value;
         const field *f = find(kind, fields, text, length, name);
+        if (f && given[f - fields]) {
+            return argument_refuse(kind->option, text, length, "given twice");
+        }
         if (!f || !argument_number(kind->option, text, length, name + 1, f->low, f->high,
                                    !f->number, &value)) {
             return false;
         }
-        if (f->size) {
-            *f->size = (size_t)value;
-        } else if (f->number) {
-            *f->number = (float)value;
-        } else {
-            *f->whole = (int)value;
-        }
+        set(f, value);
+        given[f - fields] = true;
         more = text[length] != '\0';
         text += length + 1;
     }
@@ -111,7 +121,7 @@ void plan_print_fields(void)
     static const plan any = {0};
     double value;
     const char *name;
-    size_t column = 77;
+    size_t column = 82; /* behind "Fields are" */
     for (size_t i = 0; (name = plan_field(&any, i, &value)) != NULL; i++) {
         size_t length = strlen(name) + 2;
         bool fits = column + length < 100;

@@ -181,6 +181,8 @@ static bool one(study *s, uint64_t seed)
 }
 
 /* Specialists and the generalist that is trained on begin as copies of it: so its net is theirs. */
+static const char *const copied[] = {"layers", "hidden", "input_dropout", "hidden_dropout", NULL};
+
 static void copy_net_fields(options *o)
 {
     o->alone.layers = o->teacher.layers;
@@ -214,6 +216,7 @@ int main(int argc, char **argv)
         .lists = lists,
         .adjust = adjust,
         .make_small = make_small,
+        .copied = copied,
         .data = &study_characters};
     static const char *const keys[] = {"errors", "conditional_errors"};
     study s;

@@ -2,6 +2,17 @@
 /* The longest chains of layers, and what else may stand in a file. */
 #include "hostile.h"
 
+/* What took too long is done again; what was fast enough is not. */
+static void limits_of_time(void **state)
+{
+    (void)state;
+    support_limit limit = {.seconds = 1, .begin = clock() - 2 * SUPPORT_SLOW * CLOCKS_PER_SEC};
+    assert_true(support_again(&limit));
+    assert_int_equal(limit.slow, 1);
+    assert_false(support_again(&limit));
+    assert_int_equal(limit.slow, 1);
+}
+
 /* "relu; relu; ..." with `last` behind the last of them */
 static char *chain(size_t nodes, const char *node, const char *last)
 {
@@ -163,11 +174,9 @@ static void the_most_layers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(long_chains),
-        cmocka_unit_test(words_of_others),
-        cmocka_unit_test(the_most_layers),
-        cmocka_unit_test(one_layer_more),
-        cmocka_unit_test(the_most_layers_in_training),
+        cmocka_unit_test(limits_of_time),  cmocka_unit_test(long_chains),
+        cmocka_unit_test(words_of_others), cmocka_unit_test(the_most_layers),
+        cmocka_unit_test(one_layer_more),  cmocka_unit_test(the_most_layers_in_training),
     };
     return cmocka_run_group_tests(tests, hostile_begin, hostile_end);
 }

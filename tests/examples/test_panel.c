@@ -59,16 +59,16 @@ static kd_net *make_net(void)
     return net;
 }
 
-/* Of classes 0 and 1, with a net like the generalist's: its outputs are 0, 1, dustbin. */
-static kd_specialist *make_specialist(kd_net *generalist)
+/* Of two classes, with a net like the generalist's: its outputs are these and the dustbin. */
+static kd_specialist *make_specialist(kd_net *generalist, const uint32_t classes[2])
 {
-    static const uint32_t classes[] = {0, 1};
     kd_specialist_options o = KD_SPECIALIST_OPTIONS_INIT;
     kd_specialist *specialist;
     o.classes = classes;
     o.n_classes = 2;
     o.generalist = generalist;
     assert_int_equal(kd_specialist_create(context, &o, &specialist, NULL), KD_OK);
+    set_net(kd_specialist_net(specialist), 0, 0, 0);
     return specialist;
 }
 
@@ -100,13 +100,14 @@ static void test_the_best_epoch_is_that_of_corrected_nets(void **state)
     (void)state;
     static const float plain[K] = {0, 0, 0}, far[K] = {0, 0, 4};
     static const float lifted[K] = {0, 0, 4}, lowered[K] = {0, 0, -4};
+    static const uint32_t classes[] = {0, 2};
     kd_net *generalist = make_net();
-    kd_specialist *specialist = make_specialist(generalist);
-    /* As they are: the last two are wrong, then all but those of the dustbin. */
-    check_keeper(specialist, NULL, plain, far, 2, 2);
-    /* With 4 less for the dustbin the first net never says it, and the second is the better. */
-    check_keeper(specialist, lowered, plain, far, 3, 2);
-    /* With 4 more, both call everything the dustbin: the first stays. */
+    kd_specialist *specialist = make_specialist(generalist, classes);
+    /* As they are: only the first case is right, then the two of the dustbin. */
+    check_keeper(specialist, NULL, plain, far, 4, 3);
+    /* With 4 less for the dustbin, nobody ever says it, and the first stays. */
+    check_keeper(specialist, lowered, plain, far, 4, 4);
+    /* With 4 more, both call everything the dustbin. */
     check_keeper(specialist, lifted, plain, far, 3, 3);
     /* A net of all classes has no dustbin. */
     check_keeper(NULL, NULL, plain, far, 2, 2);
@@ -132,41 +133,45 @@ static void check_side(const cJSON *active, const char *name, double own, double
     assert_true(cJSON_GetObjectItem(side, "own_errors")->valuedouble == errors);
 }
 
-/*
- * Active for all cases but the third, which the generalist calls class 2; the last one is none of
- * its classes. The specialist's biases make it right about the fourth.
- */
+/* Specialists of classes {0,2} and {1,2}: when they are active, and whether the class is theirs. */
 static void test_the_examination_counts_what_it_says(void **state)
 {
     (void)state;
-    static const float biases[K] = {0, 1, 0.5f};
-    static const size_t asked[] = {0, 1, 3, 4};
-    uint32_t classes[] = {0, 1};
+    static const struct {
+        size_t which, specialist;
+        bool own;
+    } pairs[] = {{0, 0, true}, {1, 1, true},  {2, 0, true},
+                 {2, 1, true}, {3, 0, false}, {4, 0, true}};
+    static const float biases[2][K] = {{0, 3, 0.5f}, {0.25f, 0, 0}};
+    uint32_t classes[] = {0, 2, 1, 2};
     kd_net *generalist = make_net();
-    panel p = {.kind = PANEL_DUSTBIN, .m = 1, .each = 2, .classes = classes};
-    p.specialists[0] = make_specialist(generalist);
-    set_net(kd_specialist_net(p.specialists[0]), biases[0], biases[1], biases[2]);
+    panel p = {.kind = PANEL_DUSTBIN, .m = 2, .each = 2, .classes = classes};
+    for (size_t m = 0; m < 2; m++) {
+        p.specialists[m] = make_specialist(generalist, classes + 2 * m);
+        set_net(kd_specialist_net(p.specialists[m]), biases[m][0], biases[m][1], biases[m][2]);
+    }
     double own[2] = {0}, nats[2] = {0};
-    for (size_t i = 0; i < 4; i++) {
-        float said[K];
-        for (size_t c = 0; c < K; c++) {
-            said[c] = inputs[asked[i]][c] + biases[c];
-        }
-        const double is_own[2] = {1 - probability(inputs[asked[i]], 2), 1 - probability(said, 2)};
+    for (size_t i = 0; i < 6; i++) {
+        const float *z = inputs[pairs[i].which], *bias = biases[pairs[i].specialist];
+        const float said[K] = {z[0] + bias[0], z[1] + bias[1], z[2] + bias[2]};
+        /* Not theirs: class 1 for the first, class 0 for the second; and the dustbin, output 2. */
+        const double no[2] = {probability(z, 1 - pairs[i].specialist), probability(said, 2)};
         for (size_t side = 0; side < 2; side++) {
-            own[side] += is_own[side] / 4;
-            nats[side] -= log(truth[asked[i]] == 2 ? 1 - is_own[side] : is_own[side]) / 4;
+            own[side] += (1 - no[side]) / 6;
+            nats[side] -= log(pairs[i].own ? 1 - no[side] : no[side]) / 6;
         }
     }
     cJSON *result = cJSON_CreateObject();
     assert_true(examine(generalist, &p, &data, result));
     const cJSON *active = cJSON_GetObjectItem(result, "active");
-    assert_int_equal(cJSON_GetObjectItem(active, "pairs")->valueint, 4);
-    assert_int_equal(cJSON_GetObjectItem(active, "own")->valueint, 3);
+    assert_int_equal(cJSON_GetObjectItem(active, "pairs")->valueint, 6);
+    assert_int_equal(cJSON_GetObjectItem(active, "own")->valueint, 5);
+    /* The generalist takes the last case for class 0; the specialists miss cases 0, and 1 and 2. */
     check_side(active, "generalist", own[0], nats[0], 1);
-    check_side(active, "specialist", own[1], nats[1], 0);
+    check_side(active, "specialist", own[1], nats[1], 3);
     cJSON_Delete(result);
     kd_specialist_destroy(p.specialists[0]);
+    kd_specialist_destroy(p.specialists[1]);
     kd_net_destroy(generalist);
 }
 

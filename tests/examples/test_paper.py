@@ -240,10 +240,11 @@ def bad_values(study):
     """Fields that are not, and values that can't be, which are the same for all programs."""
     for option in ("teacher", "alone", "distilled"):
         for words in ("colour=3", "epochs", "epochs=0", "epochs=2x", "epochs=1.5", "rate=nan",
-                      "hidden_dropout=1", "", "epochs="):
+                      "hidden_dropout=1", "", "epochs=", "epochs= 3", "epochs=0x10", "rate=inf"):
             study.refuses(2, f"--{option} {words}: ", f"--{option}", words)
         for words, culprit in (("rate=0.1,colour=3", "colour=3"), ("epochs=2,", ""),
-                               ("epochs=x,rate=1", "epochs=x"), ("epochs,rate=1", "epochs")):
+                               ("epochs=x,rate=1", "epochs=x"), ("epochs,rate=1", "epochs"),
+                               ("epochs=2,epochs=3", "epochs=3")):
             study.refuses(2, f"--{option} {culprit}: ", f"--{option}", words)
         if option != "distilled":  # a temperature of what has no teacher
             study.refuses(2, "temperature=2", f"--{option}", "epochs=2,temperature=2")
@@ -276,6 +277,8 @@ def refusals(study):
     with open(f"{study.json}.lock", "w", encoding="utf-8") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)  # as another program that writes these results
         study.refuses(1, study.json)
+    if study.name == "temperature":
+        study.refuses(2, "--teacher-seed 1,2: more than 1 number", "--teacher-seed", "1,2")
     for name, words in {"temperature": [("--temperatures", "0"), ("--widths", "1.5"),
                                         ("--teacher-seed", "1,2"), ("--alone", "hidden=3"),
                                         ("--distilled", "rate=0.1,temperature=3")],

@@ -135,7 +135,8 @@ def main():
         text = study.good("--help").stdout
         assert all(f"--{name}" in text for name in OPTIONS | {"sets", "classes", "members"})
         assert all(len(line) <= 100 for line in text.splitlines())
-        for words in (("--sets", "0"), ("--classes", "1,2"), ("--members", "1")):
+        for words in (("--sets", "0"), ("--classes", "1,2"), ("--members", "1"),
+                      ("--alone", "hidden=7"), ("--alone", "epochs=1,layers=1")):
             study.refuses(2, words[0], *words)
         for option in ("--classes", "--sets"):
             study.refuses(1, option, option, "41")

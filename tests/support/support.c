@@ -18,7 +18,7 @@ bool support_again(support_limit *limit)
     if (took < SUPPORT_SLOW * limit->seconds) {
         return false;
     }
-    if (++limit->slow == MOST) {
+    if (++limit->slow == MOST || took > MOST * SUPPORT_SLOW * limit->seconds) {
         fail_msg("%g s of processor time, not %g", took, SUPPORT_SLOW * limit->seconds);
     }
     limit->begin = clock();
