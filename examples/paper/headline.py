@@ -21,10 +21,10 @@ GAIN = "images: points of accuracy that specialists add to a generalist of {:g} 
 
 
 def largest(sections, row):
-    """The group of the paper's images that has most seeds, the last of equals; or None."""
+    """The group of the paper's images that has most seeds, the first of equals; or None."""
     groups = [group for section in sections if section.is_papers() for group in section.groups
               if group.row == row and group.ended()]
-    return max(reversed(groups), key=lambda group: len(group.ended()), default=None)
+    return max(groups, key=lambda group: len(group.ended()), default=None)
 
 
 def on_mnist(mnist, missing):

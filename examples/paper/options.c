@@ -37,9 +37,10 @@ static const char more_help[] =
 
 static const plan teacher_plan = {.layers = 2,
                                   .hidden = 1200,
-                                  .epochs = 150,
+                                  .epochs = 200,
                                   .rate = 0.1f,
                                   .momentum = 0.9f,
+                                  .input_dropout = 0.1f,
                                   .hidden_dropout = 0.4f,
                                   .max_norm = 3.87f,
                                   .jitter = 2,

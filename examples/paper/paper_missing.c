@@ -24,13 +24,12 @@ static const list_option lists[] = {
     {0}};
 
 /*
- * A teacher that was trained for a short time is less sure of what it has seen, and so says more of
- * other classes. Soft targets only: labels would say that there is no 3.
+ * A teacher that was trained for a short time; perhaps it says more of other classes. Soft targets
+ * only: labels would say that there is no 3.
  */
 static void adjust(options *o)
 {
     o->teacher.epochs = 40;
-    o->teacher.input_dropout = 0.1f;
     o->teacher.hidden_dropout = 0.3f;
     o->distilled.epochs = 40;
     o->distilled.hard_weight = 0.0f;

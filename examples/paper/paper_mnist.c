@@ -51,7 +51,6 @@ static bool distilled(study *s, uint64_t seed)
 
 static void adjust(options *o)
 {
-    o->distilled.epochs = 30;
     o->distilled.hard_weight = 8.0f; /* beside T^2 = 400 for the soft targets */
 }
 
