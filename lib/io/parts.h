@@ -7,7 +7,7 @@
 
 /* ---- crc_table.c ---- */
 
-extern const uint32_t kdi_io_crc_table[8][256];
+extern const uint32_t kdi_io_crc_table[4][256];
 
 /* ---- bytes.c ---- */
 
